@@ -1,0 +1,1 @@
+"""Mechanism: bytes to columns. No thresholds, no wording."""

@@ -1,0 +1,106 @@
+"""The whole exception tree; each class knows its sentence, exit code and HTTP status.
+
+AppError
+├── UsageError            2 · 422   what was asked for makes no sense
+├── CaptureError          3 · 422   the capture cannot be read
+│   ├── NotACapture       3 · 415   first bytes are something else, named where they are known
+│   ├── UnreadableCapture 3 · 422   the file cannot be opened or vanished
+│   └── LimitExceeded     3 · 413   a stated limit of size, ratio or time was reached
+├── Cancelled           130 · 409   the caller asked to stop
+├── NotFound              2 · 404   no such thing, or it is another user's
+├── Forbidden             2 · 403   the caller may not do this
+├── NotAuthenticated      2 · 401   no valid session
+├── Conflict              2 · 409   the state has moved on in the meantime
+├── TooManyRequests       2 · 429   throttled
+├── StorageFull           5 · 507   disk or quota has no room
+├── StorageUnavailable    5 · 503   the data folder cannot be written
+└── DatabaseUnavailable   5 · 503   the database cannot be reached or is not at the expected revision
+"""
+
+
+class AppError(Exception):
+    """A failure that people are told about in one sentence: `str(error)`."""
+
+    exit_code = 1
+    http_status = 500
+    title = "Something went wrong"
+
+
+class UsageError(AppError):
+    exit_code = 2
+    http_status = 422
+    title = "This request is not valid"
+
+
+class CaptureError(AppError):
+    exit_code = 3
+    http_status = 422
+    title = "This capture cannot be read"
+
+
+class NotACapture(CaptureError):
+    http_status = 415
+    title = "This is not a capture"
+
+
+class UnreadableCapture(CaptureError):
+    title = "This file cannot be opened"
+
+
+class LimitExceeded(CaptureError):
+    http_status = 413
+    title = "A limit was reached"
+
+
+class Cancelled(AppError):
+    exit_code = 130
+    http_status = 409
+    title = "Cancelled"
+
+
+class NotFound(AppError):
+    exit_code = 2
+    http_status = 404
+    title = "Not found"
+
+
+class Forbidden(AppError):
+    exit_code = 2
+    http_status = 403
+    title = "Not allowed"
+
+
+class NotAuthenticated(AppError):
+    exit_code = 2
+    http_status = 401
+    title = "Please log in"
+
+
+class Conflict(AppError):
+    exit_code = 2
+    http_status = 409
+    title = "This has changed in the meantime"
+
+
+class TooManyRequests(AppError):
+    exit_code = 2
+    http_status = 429
+    title = "Too many attempts"
+
+
+class StorageFull(AppError):
+    exit_code = 5
+    http_status = 507
+    title = "No room left"
+
+
+class StorageUnavailable(AppError):
+    exit_code = 5
+    http_status = 503
+    title = "The data folder cannot be written"
+
+
+class DatabaseUnavailable(AppError):
+    exit_code = 5
+    http_status = 503
+    title = "The database is not ready"
