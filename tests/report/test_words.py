@@ -1,0 +1,25 @@
+"""Everything that the model enumerates has a word."""
+
+from __future__ import annotations
+
+from pcap_analyzer.analysis.model import Category, Cause, Confidence, Party, Severity
+from pcap_analyzer.report import words
+
+
+def test_every_member_of_every_enumeration_has_its_word() -> None:
+    assert set(words.CATEGORIES) == set(Category)
+    assert set(words.CATEGORY_EXPLANATIONS) == set(Category)
+    assert set(words.SEVERITIES) == set(Severity)
+    assert set(words.CONFIDENCES) == set(Confidence)
+    assert set(words.PARTIES) == set(Party)
+    assert set(words.CAUSES) == set(Cause)
+
+
+def test_no_two_categories_or_causes_share_a_word() -> None:
+    assert len(set(words.CATEGORIES.values())) == len(Category)
+    assert len(set(words.CAUSES.values())) == len(Cause)
+
+
+def test_what_is_not_waiting_says_so() -> None:
+    for category in Category:
+        assert words.CATEGORY_EXPLANATIONS[category].endswith("not waiting") is not category.is_waiting
