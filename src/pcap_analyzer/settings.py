@@ -1,0 +1,53 @@
+"""Every setting of the service, read from the environment and from `.env`; only entry points import this."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pcap_analyzer.errors import UsageError
+
+
+class Settings(BaseSettings):
+    """Names are those of the environment, upper-cased; `host` and `port` carry a prefix, because shells set HOST."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
+
+    data_dir: Path = Field(Path("data"), description="Folder of the database, the captures and the reports.")
+    database_url: str = Field("", description="SQLite URL; empty: DATA_DIR/pcap_analyzer.db.")
+    sqlite_wal: Literal["auto", "force"] = Field(
+        "auto", description="force: write-ahead log even where this SQLite is known to damage such databases."
+    )
+    host: str = Field("127.0.0.1", validation_alias=AliasChoices("PCAP_ANALYZER_HOST", "host"))
+    port: int = Field(8000, ge=0, le=65_535, validation_alias=AliasChoices("PCAP_ANALYZER_PORT", "port"))
+    public_url: str = Field("", description="How people reach the service through a proxy: https://captures.example.")
+    insecure_http: bool = Field(False, description="Serve other hosts without TLS: passwords travel in clear text.")
+    max_upload_bytes: int = Field(20 * 10**9, gt=0, description="Largest capture that is accepted.")
+    free_space_reserve_bytes: int = Field(256 * 2**20, ge=0, description="Uploads stop before less than this is free.")
+    concurrent_analyses: int = Field(
+        default_factory=lambda: max(1, (os.cpu_count() or 1) // 2), ge=1, description="Analyses at the same time."
+    )
+    analysis_time_limit_s: float = Field(3600.0, gt=0, description="An analysis that takes longer is ended.")
+
+    @field_validator("public_url")
+    @classmethod
+    def _public_url_is_a_base(cls, value: str) -> str:
+        value = value.rstrip("/")
+        if value and not value.startswith(("https://", "http://")):
+            raise ValueError("must begin with https:// (or http://)")
+        return value
+
+
+def load(**given: object) -> Settings:
+    """Settings of the environment, with those overridden that are `given` and not None.
+
+    Raises UsageError, naming the setting and what is wrong with it.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).upper() if first["loc"] else "A setting"
+        raise UsageError(f"{name} is set to {first['input']!r}: {first['msg']}.") from error

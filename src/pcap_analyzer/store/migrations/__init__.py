@@ -1,0 +1,1 @@
+"""The Alembic chain: one line of revisions for SQLite and PostgreSQL."""
