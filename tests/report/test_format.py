@@ -88,3 +88,21 @@ def test_a_measure_follows_its_unit() -> None:
     assert plain(text.measure(1204, "")) == "1 204"
     assert plain(text.measure(3, "retries")) == "3 retries"
     assert plain(text.measure(1.25, "")) == "1.25"
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("plain", "plain"),
+        ("a\x1b[2Jb", r"a\x1b[2Jb"),
+        ("a\nb\tc", r"a\nb\tc"),
+        ("a\u202eb\u2066c\u200fd", r"a\u202eb\u2066c\u200fd"),
+        ("\x9b31m", r"\x9b31m"),
+        ("a\u00a0b\u3000c", "a b c"),
+        ("1\u202f482", "1\u202f482"),
+        ("\udcff\ud800", r"\udcff\ud800"),
+        ("käse 漢字", "käse 漢字"),
+    ],
+)
+def test_nothing_printable_moves_a_cursor(raw: str, shown: str) -> None:
+    assert text.printable(raw) == shown

@@ -137,6 +137,23 @@ _MEASURES: Mapping[str, Callable[[float], str]] = {
 }
 
 
+def printable(text: str) -> str:
+    """Text of a capture or a file name as one line that no terminal acts on.
+
+    Control characters, escapes, marks of direction and lone surrogates are written visibly as backslash escapes,
+    every sort of space but the narrow no-break one of this module as a plain one.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char == NARROW else _visible(char) for char in text)
+
+
+def _visible(char: str) -> str:
+    if char.isspace() and char >= "\u00a0":
+        return " "
+    return char.encode("unicode_escape").decode("ascii")
+
+
 def _with_unit(text: str, unit: str) -> str:
     return text + NARROW + unit
 

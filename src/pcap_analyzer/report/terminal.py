@@ -1,0 +1,276 @@
+"""A report for a terminal: the verdict in one sentence, where the waiting went, the findings with their proof."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.cells import cell_len
+from rich.console import Console
+
+from pcap_analyzer.analysis.model import (
+    CaptureSummary,
+    Category,
+    Cause,
+    Confidence,
+    Finding,
+    Report,
+    Severity,
+    WaitingAccount,
+    WaitShare,
+)
+from pcap_analyzer.report import format as text
+from pcap_analyzer.report import words
+from pcap_analyzer.report.layout import MARGIN, Page, Span, cells_of_shares
+
+SHOWN_FINDINGS = 10
+SHOWN_FRAMES = 6
+BOUNDS_FIT = 66  # cells beside which the bounds of a category stand on its line
+
+STRONG, QUIET, LOUD = "bold", "dim", "bold #d08a1e"
+
+_DOT = Span(" · ", QUIET)
+
+_SEVERITY_STYLES: Mapping[Severity, str] = {
+    Severity.HIGH: "#e5484d",
+    Severity.MEDIUM: "#d08a1e",
+    Severity.LOW: "#4a8fe0",
+    Severity.INFO: "dim",
+}
+_SEVERITY_SIGNS: Mapping[Severity, tuple[str, str]] = {  # with Unicode, in ASCII
+    Severity.HIGH: ("▲", "!"),
+    Severity.MEDIUM: ("◆", "+"),
+    Severity.LOW: ("●", "-"),
+    Severity.INFO: ("○", "."),
+}
+#: One fixed colour for each category, near the pages' tokens, readable on dark and on light.
+_CATEGORY_COLOURS: Mapping[Category, str] = {
+    Category.SERVER_THINKING: "#e8702f",
+    Category.SERVER_STALL: "#c24b22",
+    Category.RESPONSE_TRANSFER: "#4a8fe0",
+    Category.REQUEST_TRANSFER: "#79aee8",
+    Category.TLS_HANDSHAKE: "#9673de",
+    Category.TCP_CONNECT: "#1fa39b",
+    Category.RECEIVER_NOT_READING: "#c29a1a",
+    Category.WINDOW_LIMITED: "#d8bd62",
+    Category.LOSS_RECOVERY: "#d6538d",
+    Category.ACK_DELAY: "#b98ac0",
+    Category.PATH_DELAY: "#5fae6e",
+    Category.DNS_LOOKUP: "#8a93a3",
+    Category.UNKNOWN: "#6b6f78",
+}
+#: Where there is no colour the parts of the bar differ by their glyph, the largest part first.
+_GLYPHS = "█▓▒░▚╱┼·"
+_ASCII_GLYPHS = "#=+:-~o."
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Everything that a person needs at first, for 60 to 140 columns; honours what the console says of colour,
+    width and encoding. Writes to the console's file and may raise what that raises."""
+    page = Page(console)
+    page.blank()
+    _verdict(page, report)
+    _warnings(page, report)
+    _waiting(page, report.waiting)
+    _ruled_out(page, report)
+    _findings(page, report)
+    _not_computed(page, report)
+    _imprint(page, report)
+
+
+def _verdict(page: Page, report: Report) -> None:
+    verdict = report.verdict
+    healthy = verdict.cause is Cause.NONE
+    style = "#2f9e5c" if healthy else _SEVERITY_STYLES[verdict.severity]
+    sign = _sign(page, "✓", "ok") if healthy else _severity_sign(page, verdict.severity)
+    certainty = f"confidence: {words.CONFIDENCES[verdict.confidence]}"
+    impact = certainty if healthy else f"{words.impact(verdict.severity)} · {certainty}"
+    page.spread(
+        (Span(sign + " ", style), Span(text.printable(verdict.headline), f"bold {style}")),
+        Span(impact, LOUD if verdict.confidence is Confidence.LOW else QUIET),
+    )
+    page.blank()
+    page.prose(verdict.sentence, STRONG)
+    page.prose(verdict.detail)
+    if verdict.next_step:
+        page.blank()
+        page.hanging((Span("Next   ", "bold cyan"),), verdict.next_step)
+    page.blank()
+    page.row((Span(part, QUIET) for part in _capture_facts(report.capture)), _DOT)
+
+
+def _capture_facts(capture: CaptureSummary) -> list[str]:
+    parts = [
+        text.printable(capture.name),
+        text.data_size(capture.bytes),
+        text.plural(capture.frames, "frame"),
+        f"{text.duration(capture.duration_s)} from {text.date(capture.start_s)}",
+        text.plural(capture.hosts, "host"),
+    ]
+    if capture.start_s is None or capture.duration_s is None:
+        del parts[3]
+    if capture.vantage is not None:
+        parts.append(f"captured {capture.vantage}")
+    return parts
+
+
+def _warnings(page: Page, report: Report) -> None:
+    """Damage first and loud; then what the capture's quality voids."""
+    capture = report.capture
+    damaged = capture.damage is not None or capture.exact_until_frame is not None
+    if not damaged and not report.quality:
+        return
+    page.blank()
+    if capture.damage is not None:
+        page.hanging((_warning(page, "DAMAGED FILE"),), capture.damage, LOUD)
+    if capture.exact_until_frame is not None:
+        limits = ", ".join(f"{name} {text.count(times)}" for name, times in capture.overflows.items())
+        sentence = f"Counts are exact up to frame {capture.exact_until_frame} only; limits reached: {limits or '—'}."
+        page.hanging((_warning(page, "NOT EXACT"),), sentence, LOUD)
+    for note in report.quality:
+        style = LOUD if note.severity.rank >= Severity.MEDIUM.rank else ""
+        head = Span(_severity_sign(page, note.severity) + " ", _SEVERITY_STYLES[note.severity])
+        page.hanging((head,), f"{note.what} {note.voids}".strip(), style)
+
+
+def _warning(page: Page, title: str) -> Span:
+    return Span(f"{_severity_sign(page, Severity.HIGH)} {title}  ", "bold #e5484d")
+
+
+def _waiting(page: Page, account: WaitingAccount) -> None:
+    waited = tuple(share for share in account.shares if share.category.is_waiting and share.seconds > 0)
+    page.blank()
+    unit = (
+        text.plural(account.exchanges, "request"),
+        text.plural(account.connections, "connection"),
+        text.plural(account.lookups, "look-up") if account.lookups else "",
+    )
+    basis = Span(", ".join(part for part in unit if part), QUIET)
+    if not waited:
+        page.spread((Span("Nobody waited in this capture", STRONG),), basis)
+        return
+    page.spread((Span(f"Where {text.seconds(account.wall_seconds)} of waiting went", STRONG),), basis)
+    _bar(page, waited)
+    page.blank()
+    _legend(page, waited, account.wall_seconds)
+    apart = [
+        f"{words.CATEGORIES[share.category].lower()} {text.seconds(share.seconds)}"
+        for share in account.shares
+        if not share.category.is_waiting and share.seconds > 0
+    ]
+    if apart:
+        page.hanging((Span("  Not waiting: ", QUIET),), ", ".join(apart), QUIET)
+
+
+def _bar(page: Page, shares: tuple[WaitShare, ...]) -> None:
+    cells = cells_of_shares(tuple(share.seconds for share in shares), page.width)
+    page.line(*(Span(_glyph(page, rank) * width, _colour(shares[rank])) for rank, width in enumerate(cells)))
+
+
+def _legend(page: Page, shares: tuple[WaitShare, ...], wall_seconds: float) -> None:
+    """One line a category: seconds, share of the wall clock in which somebody waited, bounds where they are wide."""
+    labels = [words.CATEGORIES[share.category] for share in shares]
+    amounts = [text.seconds(share.seconds) for share in shares]
+    percents = [text.percent(share.seconds / wall_seconds) if wall_seconds > 0 else text.ABSENT for share in shares]
+    label_cells, amount_cells, percent_cells = (max(map(cell_len, column)) for column in (labels, amounts, percents))
+    for rank, share in enumerate(shares):
+        page.line(
+            Span(_swatch(page, rank), _colour(share)),
+            Span(f" {labels[rank]:<{label_cells}}   "),
+            Span(f"{amounts[rank]:>{amount_cells}}", STRONG),
+            Span(f"   {percents[rank]:>{percent_cells}}"),
+            Span(_bounds(share) if page.width >= BOUNDS_FIT else "", QUIET),
+        )
+
+
+def _bounds(share: WaitShare) -> str:
+    if share.high - share.low <= max(0.05 * share.seconds, 0.001):
+        return ""
+    return f"   {text.seconds(share.low)} to {text.seconds(share.high)}"
+
+
+def _ruled_out(page: Page, report: Report) -> None:
+    ruled_out = report.verdict.ruled_out
+    if not ruled_out:
+        return
+    page.blank()
+    column = max(cell_len(text.printable(item.what)) for item in ruled_out)
+    for item in ruled_out:
+        what = text.printable(item.what)
+        fill = " " * (column - cell_len(what) + 3)
+        page.hanging((Span(_sign(page, "✓", "-") + " ", "#2f9e5c"), Span(what + fill)), item.why, QUIET)
+
+
+def _findings(page: Page, report: Report) -> None:
+    page.blank()
+    if not report.findings:
+        page.line(Span("No findings", STRONG))
+        return
+    page.spread((Span("Findings", STRONG),), Span("by the waiting they caused", QUIET))
+    for rank, finding in enumerate(report.findings[:SHOWN_FINDINGS], start=1):
+        page.blank()
+        _finding(page, rank, finding)
+    hidden = len(report.findings) - SHOWN_FINDINGS
+    if hidden > 0:
+        page.blank()
+        page.line(Span(f"and {text.plural(hidden, 'more finding')}, all of them in --json and --html", QUIET))
+
+
+def _finding(page: Page, rank: int, finding: Finding) -> None:
+    style = _SEVERITY_STYLES[finding.severity]
+    cost = "" if finding.seconds is None else text.seconds(finding.seconds)
+    sign = _severity_sign(page, finding.severity)
+    page.hanging((Span(f"{rank:>2}  ", QUIET), Span(f"{sign} ", style)), finding.title, STRONG, tail=Span(cost, STRONG))
+    indent = MARGIN + 6
+    page.row((Span(words.SEVERITIES[finding.severity], style), *_facts(finding)), _DOT, indent=indent)
+    page.prose(finding.next_step, indent=indent)
+    page.filter_expression(finding.display_filter, "cyan", indent=indent)
+
+
+def _facts(finding: Finding) -> list[Span]:
+    facts = [finding.kind, text.plural(finding.flow_count, "flow"), _frames(finding)]
+    if finding.confidence is not Confidence.HIGH:
+        facts.append(f"confidence: {words.CONFIDENCES[finding.confidence]}")
+    return [Span(text.printable(fact), QUIET) for fact in facts]
+
+
+def _frames(finding: Finding) -> str:
+    frames = [str(item.frame) for item in finding.evidence]
+    listed = ", ".join(frames[:SHOWN_FRAMES]) + (", …" if len(frames) > SHOWN_FRAMES else "")
+    return f"{'frame' if len(frames) == 1 else 'frames'} {listed}"
+
+
+def _not_computed(page: Page, report: Report) -> None:
+    if not report.not_computed:
+        return
+    page.blank()
+    page.line(Span("Not computed", LOUD), Span(" and therefore not judged:", QUIET))
+    for item in report.not_computed:
+        page.hanging((Span(f"{text.printable(item.detector)}  "),), item.reason, QUIET)
+
+
+def _imprint(page: Page, report: Report) -> None:
+    page.blank()
+    page.line(Span(f"Analysed in {text.seconds(report.analysis_s)}, rules {report.rules_version}", QUIET))
+
+
+def _sign(page: Page, sign: str, ascii_sign: str) -> str:
+    return sign if page.unicode else ascii_sign
+
+
+def _severity_sign(page: Page, severity: Severity) -> str:
+    return _sign(page, *_SEVERITY_SIGNS[severity])
+
+
+def _colour(share: WaitShare) -> str:
+    return _CATEGORY_COLOURS[share.category]
+
+
+def _glyph(page: Page, rank: int) -> str:
+    if page.coloured and page.unicode:
+        return "█"
+    glyphs = _GLYPHS if page.unicode else _ASCII_GLYPHS
+    return glyphs[min(rank, len(glyphs) - 1)]
+
+
+def _swatch(page: Page, rank: int) -> str:
+    return "■" if page.coloured and page.unicode else _glyph(page, rank)
