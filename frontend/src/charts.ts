@@ -15,6 +15,8 @@ const SYNC = "timelines";
 /** Steps of a time axis that people count in, in seconds. */
 const TIME_STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400];
 
+const VALUE_STEPS = [-3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9].flatMap((power) => [1, 2, 5].map((digit) => digit * 10 ** power));
+
 interface Chart {
   readonly plot: uPlot;
   readonly host: HTMLElement;
@@ -42,7 +44,7 @@ const barPaths = (): Pick<uPlot.Series, "paths"> => {
   return paths ? { paths } : {};
 };
 
-const axesOf = (data: TimelineData, last: boolean): uPlot.Axis[] => {
+const axesOf = (data: TimelineData, smallestStep: number, last: boolean): uPlot.Axis[] => {
   const line = (): string => colourOf("", "--line");
   const text = (): string => colourOf("", "--text-3");
   const font = `11px ${getComputedStyle(document.body).fontFamily}`;
@@ -53,7 +55,7 @@ const axesOf = (data: TimelineData, last: boolean): uPlot.Axis[] => {
       values: (_, splits, __, ___, step) => splits.map((split) => clock(data.start_s + split, step)),
     },
     {
-      stroke: text, font, size: AXIS_WIDTH, gap: 6, space: 26, grid: { stroke: line, width: 1 }, ticks: { show: false },
+      stroke: text, font, size: AXIS_WIDTH, incrs: VALUE_STEPS.filter((step) => step >= smallestStep), gap: 6, space: 26, grid: { stroke: line, width: 1 }, ticks: { show: false },
     },
   ];
 };
@@ -73,7 +75,7 @@ const optionsOf = (data: TimelineData, panel: Panel, host: HTMLElement, last: bo
     x: { time: false, range: (_, from, to) => (to > from ? [from, to] : [from, from + data.step_s]) },
     y: { range: (_, __, most) => [0, most > 0 ? most * 1.08 : 1] },
   },
-  axes: axesOf(data, last),
+  axes: axesOf(data, panel.smallestStep, last),
   series: [{}, ...panel.lines.map((lineOf) => seriesOf(lineOf, panel.axisUnit))],
 });
 

@@ -33,6 +33,8 @@ export interface Panel {
   readonly text: (value: number) => string;
   /** What values are divided by on the axis, so that its numbers stay short. */
   readonly axisUnit: number;
+  /** Counts have no halves. */
+  readonly smallestStep: number;
 }
 
 /** The largest of 1, 10^3, 10^6, 10^9 that the values reach. */
@@ -55,6 +57,7 @@ const responsePanel = (data: TimelineData): Panel => {
     ],
     text: seconds,
     axisUnit: inMilliseconds ? 1e-3 : 1,
+    smallestStep: 0.001,
   };
 };
 
@@ -71,6 +74,7 @@ export const panelsOf = (data: TimelineData): Panel[] => {
       ],
       text: bitRate,
       axisUnit: rate,
+      smallestStep: 0.001,
     },
     {
       title: "Round-trip time",
@@ -81,6 +85,7 @@ export const panelsOf = (data: TimelineData): Panel[] => {
       ],
       text: milliseconds,
       axisUnit: 1,
+      smallestStep: 0.001,
     },
     {
       title: "Retransmissions",
@@ -88,6 +93,7 @@ export const panelsOf = (data: TimelineData): Panel[] => {
       lines: [{ name: "", values: data.retransmissions, colour: "loss_recovery", style: "bars" }],
       text: count,
       axisUnit: 1,
+      smallestStep: 1,
     },
   ];
 };

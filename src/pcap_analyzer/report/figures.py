@@ -1,0 +1,119 @@
+"""The geometry of the small figures in a page: stacked bars, sparklines, and the columns behind the timelines.
+
+Figures are drawn by the server as SVG whose geometry stands in attributes and whose colour is a class: they need
+neither script nor inline styles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pcap_analyzer.analysis.model import Category, Report, Series, WaitingAccount, WaitShare
+
+#: Narrower parts of a bar could not be seen, nor told from their neighbours: in percent of its width.
+NARROWEST_PERCENT = 0.9
+
+SPARK_HEIGHT = 14
+_SPARK_STEP = 3
+_SPARK_BAR = 2
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One part of a stacked bar: where it begins and how wide it is, in percent of the bar."""
+
+    category: str
+    share: float  # 0 to 1, as it was measured
+    x: float
+    width: float
+
+
+@dataclass(frozen=True)
+class PartOfWaiting:
+    """A category of waiting with its part of all waiting, both by the wall clock."""
+
+    wait: WaitShare
+    share: float  # 0 to 1
+
+
+def segments(shares: Iterable[tuple[str, float]]) -> tuple[Segment, ...]:
+    """Lay shares (0 to 1) side by side over the whole bar; what is not zero stays wide enough to be seen."""
+    parts = [(category, share) for category, share in shares if share > 0]
+    widths = [max(100 * share, NARROWEST_PERCENT) for _, share in parts]
+    scale = 100 / sum(widths) if widths else 0.0
+    laid: list[Segment] = []
+    x = 0.0
+    for (category, share), width in zip(parts, widths, strict=True):
+        laid.append(Segment(str(category), share, round(x, 3), round(width * scale, 3)))
+        x += width * scale
+    return tuple(laid)
+
+
+def parts_of_waiting(waiting: WaitingAccount) -> tuple[PartOfWaiting, ...]:
+    """The categories that are waiting, largest first, each with its part of their sum."""
+    shares = [share for share in waiting.shares if share.category.is_waiting and share.seconds > 0]
+    total = sum(share.seconds for share in shares)
+    return tuple(PartOfWaiting(share, share.seconds / total) for share in shares)
+
+
+def bar_of(parts: Iterable[PartOfWaiting]) -> tuple[tuple[str, float], ...]:
+    """The pairs of category and share that a stacked bar is made of."""
+    return tuple((part.wait.category.value, part.share) for part in parts)
+
+
+def flow_shares(waiting: Mapping[Category, float]) -> tuple[tuple[str, float], ...]:
+    """What one flow waited for, largest first, as shares of its waiting."""
+    seconds = {category: value for category, value in waiting.items() if category.is_waiting and value > 0}
+    total = sum(seconds.values())
+    ranked = sorted(seconds.items(), key=lambda item: -item[1])
+    return tuple((category.value, value / total) for category, value in ranked)
+
+
+def largest(values: Iterable[float | None]) -> float | None:
+    """The largest of what was measured; None where nothing was."""
+    return max((value for value in values if value is not None), default=None)
+
+
+def percent_of(value: float | None, longest: float | None) -> float:
+    """How long a bar is beside the longest one, 0 to 100; 0 where nothing was measured."""
+    if not value or not longest:
+        return 0.0
+    return round(min(100.0, max(100 * value / longest, 2.0)), 2)
+
+
+def spark_path(values: Sequence[int]) -> str:
+    """An SVG path of bars in a box `SPARK_HEIGHT` high, three units a value; the largest value fills the height."""
+    highest = max(values, default=0)
+    if highest <= 0:
+        return ""
+    bars: list[str] = []
+    for index, value in enumerate(values):
+        if value > 0:
+            height = max(1, round((SPARK_HEIGHT - 1) * value / highest))
+            bars.append(f"M{index * _SPARK_STEP} {SPARK_HEIGHT}v-{height}h{_SPARK_BAR}v{height}z")
+    return "".join(bars)
+
+
+def timeline_columns(series: Series) -> dict[str, object]:
+    """The data of the timelines as the script reads them: one list a column, `null` where nothing was measured."""
+    return {
+        "start_s": series.start_s,
+        "step_s": series.step_s,
+        "response_s": series.response_s,
+        "response_max_s": series.response_max_s,
+        "to_client_bps": series.throughput_to_client_bps,
+        "to_server_bps": series.throughput_to_server_bps,
+        "rtt_ms": series.rtt_ms,
+        "rtt_max_ms": series.rtt_max_ms,
+        "retransmissions": series.retransmissions,
+        "connections": series.connections,
+    }
+
+
+def finding_of_kind(report: Report) -> dict[str, int]:
+    """Rank, from 1, of the first finding of each kind: where the diagnosis of a flow leads to."""
+    ranks: dict[str, int] = {}
+    for rank, finding in enumerate(report.findings, start=1):
+        ranks.setdefault(finding.kind, rank)
+    return ranks
