@@ -102,6 +102,7 @@ class Task(Base):
     current_phase: Mapped[str | None] = mapped_column(String(50))
     owner_id: Mapped[str | None] = mapped_column(UuidText, ForeignKey("users.id", ondelete="CASCADE"))
     attempt: Mapped[int] = mapped_column(server_default=text("0"))
+    interruptions: Mapped[int] = mapped_column(server_default=text("0"))  # runs that ended with the service
     capture_key: Mapped[str | None] = mapped_column(String(255))
     report_key: Mapped[str | None] = mapped_column(String(255))
     capture_duration_s: Mapped[float | None] = mapped_column(Float)
@@ -174,7 +175,10 @@ class LoginSession(Base):
     """Somebody's open door: the SHA-256 of an opaque token, never the token."""
 
     __tablename__ = "sessions"
-    __table_args__ = (Index("idx_sessions_token_hash", "token_hash", unique=True), Index("idx_sessions_user_id", "user_id"))
+    __table_args__ = (
+        Index("idx_sessions_token_hash", "token_hash", unique=True),
+        Index("idx_sessions_user_id", "user_id"),
+    )
 
     id: Mapped[str] = mapped_column(UuidText, primary_key=True)
     token_hash: Mapped[str] = mapped_column(String(64))

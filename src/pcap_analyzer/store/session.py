@@ -55,8 +55,8 @@ def parse_url(text: str, *, data_dir: Path) -> SqliteUrl:
 def wal_is_sound(version: tuple[int, ...]) -> bool:
     """Whether a write-ahead log is safe with two connections in this version of SQLite.
 
-    3.7.0 to 3.51.2 can reset the log while another connection still writes and so damage the database; 3.44.6 and 3.50.7
-    have the repair in their lines.
+    3.7.0 to 3.51.2 can reset the log while another connection still writes and so damage the database; 3.44.6 and
+    3.50.7 have the repair in their lines.
     """
     return version >= (3, 51, 3) or (3, 44, 6) <= version < (3, 45) or (3, 50, 7) <= version < (3, 51)
 
@@ -109,6 +109,7 @@ def prepare_connections(engine: Engine, *, journal_mode: str, foreign_keys: bool
             f"busy_timeout={BUSY_TIMEOUT_MS}",
             f"foreign_keys={'ON' if foreign_keys else 'OFF'}",
             f"journal_mode={journal_mode}",
+            # Without a write-ahead log a power cut may damage the file unless each commit waits for the disk.
             "synchronous=NORMAL" if journal_mode == "WAL" else "synchronous=FULL",
             "trusted_schema=OFF",
         ):

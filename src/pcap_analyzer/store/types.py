@@ -17,7 +17,7 @@ BigKey = BigInteger().with_variant(Integer, "sqlite")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware moment: timestamptz, on SQLite exactly `YYYY-MM-DDTHH:MM:SS.ffffff+00:00`, so that text order is time order."""
+    """An aware moment: timestamptz, on SQLite `YYYY-MM-DDTHH:MM:SS.ffffff+00:00`, so that text order is time order."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -34,7 +34,7 @@ class UtcDateTime(TypeDecorator[datetime]):
             raise ValueError(f"{value} has no time zone")
         return utc_text(value) if dialect.name == "sqlite" else value.astimezone(UTC)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: Any, _dialect: Dialect) -> datetime | None:
         if value is None:
             return None
         moment = datetime.fromisoformat(value) if isinstance(value, str) else value
@@ -72,7 +72,7 @@ class SafeText(TypeDecorator[str]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(Text() if self.length is None else String(self.length))
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+    def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
         return None if value is None else safe_text(value)[: self.length]
 
 
@@ -90,7 +90,7 @@ class SafeJson(TypeDecorator[Any]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(JSONB() if dialect.name == "postgresql" else JSON())
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> Any:
         return None if value is None else safe_json(value)
 
 
@@ -121,10 +121,10 @@ class EnumText(TypeDecorator[E_]):
         super().__init__()
         self.words = words
 
-    def process_bind_param(self, value: E_ | str | None, dialect: Dialect) -> str | None:
+    def process_bind_param(self, value: E_ | str | None, _dialect: Dialect) -> str | None:
         return None if value is None else self.words(value).value
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> E_ | None:
+    def process_result_value(self, value: Any, _dialect: Dialect) -> E_ | None:
         return None if value is None else self.words(value)
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationInfo
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
 
@@ -48,7 +49,7 @@ class RevisionCheck:
     def __post_init__(self) -> None:
         self._rows = self._count()
 
-    def __call__(self, *, step: Any, **_others: Any) -> None:  # Any: Alembic's MigrationInfo
+    def __call__(self, *, step: MigrationInfo, **_others: Any) -> None:  # Any: Alembic passes more than is used
         if self.connection.dialect.name != "sqlite":
             return
         broken = self.connection.exec_driver_sql("PRAGMA foreign_key_check").all()
@@ -70,7 +71,7 @@ class RevisionCheck:
         counts = {}
         for name in names:
             cursor.execute(f'SELECT count(*) FROM "{name}"')  # noqa: S608 - a table of this very database
-            counts[name] = cursor.fetchone()[0]
+            counts[name] = cursor.fetchall()[0][0]
         cursor.close()
         return counts
 
@@ -114,8 +115,9 @@ def probe(url: SqliteUrl) -> Probe:
     try:
         with closing(sqlite3.connect(f"{url.path.as_uri()}?mode=ro", uri=True)) as connection:
             tables = frozenset(name for (name,) in connection.execute(_TABLES))
-            stamped = "alembic_version" in tables
-            versions = [row[0] for row in connection.execute("SELECT version_num FROM alembic_version")] if stamped else []
+            versions = []
+            if "alembic_version" in tables:
+                versions = [row[0] for row in connection.execute("SELECT version_num FROM alembic_version")]
     except sqlite3.Error as error:
         raise DatabaseUnavailable(f"{url.path.name} cannot be read as a SQLite database ({error}).") from error
     revision = versions[0] if versions else None

@@ -1,4 +1,4 @@
-"""What Alembic runs. With a connection handed over it migrates that; started bare it locks and backs up first itself."""
+"""What Alembic runs: it migrates the connection handed over; started bare, it locks and backs up first."""
 
 from alembic import context
 from sqlalchemy import Connection

@@ -16,9 +16,7 @@ def upgrade() -> None:
     foreign_keys = []
     if op.get_bind().dialect.name == "postgresql":
         foreign_keys.append(
-            sa.ForeignKeyConstraint(
-                ["user_id"], ["users.id"], name="fk_password_history_user_id", ondelete="CASCADE"
-            )
+            sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_password_history_user_id", ondelete="CASCADE")
         )
     op.create_table(
         "password_history",

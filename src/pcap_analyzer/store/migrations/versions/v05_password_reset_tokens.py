@@ -24,9 +24,7 @@ def upgrade() -> None:
         sa.Column("ip_address", sa.String(45), nullable=True),
         sa.Column("user_agent", sa.Text(), nullable=True),
         sa.CheckConstraint("expires_at > created_at", name=conv("token_expiry_check")),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["users.id"], name="fk_password_reset_tokens_user_id", ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_password_reset_tokens_user_id", ondelete="CASCADE"),
     )
     for column in ("user_id", "token_hash", "expires_at"):
         op.create_index(f"idx_password_reset_tokens_{column}", "password_reset_tokens", [column])

@@ -1,7 +1,7 @@
 """Sessions, setup links, what a run of a task needs, foreign keys on SQLite too, 64-bit packet counts.
 
-SQLite databases of earlier revisions never enforced a foreign key and wrote moments in several forms: a task whose owner
-is gone gets no owner, any other row without its parent moves to adopted_orphans, moments get the one form that
+SQLite databases of earlier revisions never enforced a foreign key and wrote moments in several forms: a task whose
+owner is gone gets no owner, any other row without its parent moves to adopted_orphans, moments get the one form that
 sorts. PostgreSQL enforced its keys all along.
 """
 
@@ -91,7 +91,7 @@ def _adopt_orphans(bind: sa.Connection) -> None:
     now = utc_text(datetime.now(UTC))
     for table, column, parent, key in CHILDREN:
         # The names are those of CHILDREN above, never input.
-        orphaned = f"{column} NOT IN (SELECT {key} FROM {parent})"
+        orphaned = f"{column} NOT IN (SELECT {key} FROM {parent})"  # noqa: S608
         rows = bind.exec_driver_sql(f"SELECT * FROM {table} WHERE {orphaned}").mappings().all()  # noqa: S608
         for row in rows:
             bind.exec_driver_sql(
@@ -133,6 +133,7 @@ def _extend_tasks(*, sqlite: bool) -> None:
     with op.batch_alter_table("tasks") as batch:
         batch.alter_column("total_packets", existing_type=sa.Integer(), type_=sa.BigInteger())
         batch.add_column(sa.Column("attempt", sa.Integer(), nullable=False, server_default="0"))
+        batch.add_column(sa.Column("interruptions", sa.Integer(), nullable=False, server_default="0"))
         batch.add_column(sa.Column("capture_key", sa.String(255), nullable=True))
         batch.add_column(sa.Column("report_key", sa.String(255), nullable=True))
         batch.add_column(sa.Column("capture_duration_s", sa.Float(), nullable=True))
@@ -177,7 +178,7 @@ def downgrade() -> None:
         batch.drop_constraint(conv("ck_tasks_status"), type_="check")
         for column in ("waiting_shares", "verdict_sentence", "verdict_headline", "verdict_severity", "verdict_cause"):
             batch.drop_column(column)
-        for column in ("capture_duration_s", "report_key", "capture_key", "attempt"):
+        for column in ("capture_duration_s", "report_key", "capture_key", "interruptions", "attempt"):
             batch.drop_column(column)
     with op.batch_alter_table("users") as batch:
         if sqlite:

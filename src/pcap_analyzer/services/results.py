@@ -1,0 +1,59 @@
+"""What an analysis leaves behind: the report as an object, and what the task's row says of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pcap_analyzer.analysis.model import Report
+from pcap_analyzer.errors import NotFound, StorageUnavailable
+from pcap_analyzer.report import schema
+from pcap_analyzer.services.tasks import result_key
+from pcap_analyzer.storage import Storage
+from pcap_analyzer.store.models import Task
+from pcap_analyzer.store.tasks import Completion
+
+
+def report_key(task_id: str) -> str:
+    return f"{result_key(task_id)}/report.json"
+
+
+def keep(storage: Storage, task_id: str, text: bytes) -> str:
+    """Store a report that was validated; a second run of the same task replaces it. Blocks on the disk."""
+    key = report_key(task_id)
+    storage.put(key, text)
+    return key
+
+
+def text_of(storage: Storage, task: Task) -> bytes:
+    """The stored report, byte for byte. Raises NotFound when there is none. Blocks on the disk."""
+    if task.report_key is None:
+        raise NotFound("This analysis has no report.")
+    return storage.get(task.report_key)
+
+
+def load(storage: Storage, task: Task) -> Report:
+    """The stored report. Raises NotFound, or StorageUnavailable when the file was changed. Blocks on the disk."""
+    try:
+        return schema.load(text_of(storage, task))
+    except ValueError as error:
+        raise StorageUnavailable("The stored report cannot be read any more. Analyse the capture again.") from error
+
+
+def completion_of(report: Report, key: str, now: datetime) -> Completion:
+    """The columns that lists show, so that none has to open a report."""
+    waiting = [share for share in report.waiting.shares if share.category.is_waiting and share.seconds > 0]
+    total = sum(share.seconds for share in waiting)
+    return Completion(
+        analyzed_at=now,
+        report_key=key,
+        total_packets=report.capture.frames,
+        capture_duration_s=report.capture.duration_s,
+        verdict_cause=report.verdict.cause.value,
+        verdict_severity=report.verdict.severity.value,
+        verdict_headline=report.verdict.headline,
+        verdict_sentence=report.verdict.sentence,
+        waiting_shares=tuple(
+            (share.category.value, round(share.seconds / total, 6))
+            for share in sorted(waiting, key=lambda share: share.seconds, reverse=True)
+        ),
+    )
