@@ -1,0 +1,1 @@
+"""What is put into the golden captures: one module a detector, each with its `GOLDENS`."""
