@@ -304,7 +304,7 @@ class Table:
 
     def __init__(self, dtype: np.dtype[np.void], chunks: Sequence[npt.NDArray[np.void]] = ()) -> None:
         self.dtype = dtype
-        self._chunks = list(chunks)
+        self._chunks = chunks
 
     def __iter__(self) -> Iterator[npt.NDArray[np.void]]:
         return iter(self._chunks)
