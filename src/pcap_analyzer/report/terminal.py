@@ -20,6 +20,7 @@ from pcap_analyzer.analysis.model import (
 )
 from pcap_analyzer.report import format as text
 from pcap_analyzer.report import words
+from pcap_analyzer.report.figures import PartOfWaiting, parts_of_waiting
 from pcap_analyzer.report.layout import MARGIN, Page, Span, cells_of_shares
 
 SHOWN_FINDINGS = 10
@@ -75,6 +76,13 @@ def print_report(report: Report, console: Console) -> None:
     _findings(page, report)
     _not_computed(page, report)
     _imprint(page, report)
+
+
+def print_heading(name: str, console: Console) -> None:
+    """What stands above the text of each capture where there are several."""
+    page = Page(console)
+    page.blank()
+    page.line(Span(_sign(page, "━━ ", "== "), QUIET), Span(text.printable(name), STRONG), indent=0)
 
 
 def _verdict(page: Page, report: Report) -> None:
@@ -137,7 +145,7 @@ def _warning(page: Page, title: str) -> Span:
 
 
 def _waiting(page: Page, account: WaitingAccount) -> None:
-    waited = tuple(share for share in account.shares if share.category.is_waiting and share.seconds > 0)
+    waited = parts_of_waiting(account)
     page.blank()
     unit = (
         text.plural(account.exchanges, "request"),
@@ -151,7 +159,7 @@ def _waiting(page: Page, account: WaitingAccount) -> None:
     page.spread((Span(f"Where {text.seconds(account.wall_seconds)} of waiting went", STRONG),), basis)
     _bar(page, waited)
     page.blank()
-    _legend(page, waited, account.wall_seconds)
+    _legend(page, waited)
     apart = [
         f"{words.CATEGORIES[share.category].lower()} {text.seconds(share.seconds)}"
         for share in account.shares
@@ -161,24 +169,24 @@ def _waiting(page: Page, account: WaitingAccount) -> None:
         page.hanging((Span("  Not waiting: ", QUIET),), ", ".join(apart), QUIET)
 
 
-def _bar(page: Page, shares: tuple[WaitShare, ...]) -> None:
-    cells = cells_of_shares(tuple(share.seconds for share in shares), page.width)
-    page.line(*(Span(_glyph(page, rank) * width, _colour(shares[rank])) for rank, width in enumerate(cells)))
+def _bar(page: Page, parts: tuple[PartOfWaiting, ...]) -> None:
+    cells = cells_of_shares(tuple(part.share for part in parts), page.width)
+    page.line(*(Span(_glyph(page, rank) * width, _colour(parts[rank])) for rank, width in enumerate(cells)))
 
 
-def _legend(page: Page, shares: tuple[WaitShare, ...], wall_seconds: float) -> None:
-    """One line a category: seconds, share of the wall clock in which somebody waited, bounds where they are wide."""
-    labels = [words.CATEGORIES[share.category] for share in shares]
-    amounts = [text.seconds(share.seconds) for share in shares]
-    percents = [text.percent(share.seconds / wall_seconds) if wall_seconds > 0 else text.ABSENT for share in shares]
+def _legend(page: Page, parts: tuple[PartOfWaiting, ...]) -> None:
+    """One line a category: seconds by the wall clock, part of all waiting, bounds where they are wide."""
+    labels = [words.CATEGORIES[part.wait.category] for part in parts]
+    amounts = [text.seconds(part.wait.seconds) for part in parts]
+    percents = [text.percent(part.share) for part in parts]
     label_cells, amount_cells, percent_cells = (max(map(cell_len, column)) for column in (labels, amounts, percents))
-    for rank, share in enumerate(shares):
+    for rank, part in enumerate(parts):
         page.line(
-            Span(_swatch(page, rank), _colour(share)),
+            Span(_swatch(page, rank), _colour(part)),
             Span(f" {labels[rank]:<{label_cells}}   "),
             Span(f"{amounts[rank]:>{amount_cells}}", STRONG),
             Span(f"   {percents[rank]:>{percent_cells}}"),
-            Span(_bounds(share) if page.width >= BOUNDS_FIT else "", QUIET),
+            Span(_bounds(part.wait) if page.width >= BOUNDS_FIT else "", QUIET),
         )
 
 
@@ -261,8 +269,8 @@ def _severity_sign(page: Page, severity: Severity) -> str:
     return _sign(page, *_SEVERITY_SIGNS[severity])
 
 
-def _colour(share: WaitShare) -> str:
-    return _CATEGORY_COLOURS[share.category]
+def _colour(part: PartOfWaiting) -> str:
+    return _CATEGORY_COLOURS[part.wait.category]
 
 
 def _glyph(page: Page, rank: int) -> str:

@@ -1,0 +1,126 @@
+"""`pcap-analyzer analyze`: captures in, reasons out, as text, JSON and HTML."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Unpack
+
+import click
+
+from pcap_analyzer.analysis.engine import Options
+from pcap_analyzer.analysis.engine import analyze as analyze_capture
+from pcap_analyzer.analysis.model import Report
+from pcap_analyzer.cli import failures, outputs, progress
+from pcap_analyzer.cli.wishes import STANDARD, Given, Wishes
+from pcap_analyzer.report import json as report_json
+
+FILE = click.Path(path_type=Path)
+IDS = "ID,..."
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.argument("captures", metavar="FILE...", nargs=-1, required=True, type=FILE)
+@click.option("--json", metavar="FILE", type=FILE, help="Write the report as JSON. - is stdout, then without the text.")
+@click.option("--html", metavar="FILE", type=FILE, help="Write the report as one HTML file that opens offline.")
+@click.option("-o", "--output", metavar="DIR", type=FILE, help="Write NAME.json and NAME.html for each capture.")
+@click.option("--only", metavar=IDS, multiple=True, help="Run these detectors only; `explain` lists them.")
+@click.option("--skip", metavar=IDS, multiple=True, help="Run all detectors but these.")
+@click.option("--fail-on", type=click.Choice(["low", "medium", "high"]), help="Exit with 1 at findings so severe.")
+@click.option("--strict", is_flag=True, help="Exit with 4 if a capture is cut or damaged. It is analysed all the same.")
+@click.option("-q", "--quiet", is_flag=True, help="No text, no progress. Errors and damage are still told on stderr.")
+@click.pass_obj
+def analyze(debug: bool, /, **given: Unpack[Given]) -> int:  # click passes what main made
+    """Read captures (pcap, pcapng, also gzipped; - is stdin) and say why they are slow.
+
+    \b
+      pcap-analyzer analyze slow.pcapng
+      pcap-analyzer analyze slow.pcapng --html slow.html
+      pcap-analyzer analyze slow.pcapng --json - | jq -r .verdict.sentence
+      pcap-analyzer analyze *.pcapng -o reports --fail-on high --quiet
+
+    Several captures are analysed in turn, and one that cannot be read does not stop the others. With --json - each
+    is one line of JSON; --json FILE and --html FILE take a single capture, -o DIR any number.
+
+    The exit code is the worst of all captures: 5 a result could not be written, else 3 a capture could not be read,
+    else 4 one is damaged (with --strict), else 1 there are findings (with --fail-on), else 0. A wrong command line
+    is 2 and nothing is analysed.
+
+    What next: the display filter below each finding shows its packets in Wireshark; `pcap-analyzer explain ID` says
+    how it was measured and by which thresholds.
+    """
+    wishes = Wishes.of(given)
+    if wishes.folder is not None:
+        outputs.make_folder(wishes.folder)
+    codes: list[int] = []
+    for capture in wishes.captures:
+        code = failures.guarded(partial(_one, capture, wishes), debug=debug, subject=_name(capture))
+        if code in (failures.INTERRUPTED, failures.PIPE_CLOSED):
+            return code
+        codes.append(code)
+    return failures.worst(codes)
+
+
+def _one(capture: Path, wishes: Wishes) -> int:
+    """Analyse one capture and write whatever was asked for; the exit code that it alone would give."""
+    report = _analysed(capture, wishes)
+    _write_files(report, capture, wishes)
+    if wishes.json == STANDARD:
+        _print_json(report, wishes)
+    elif wishes.shows_text:
+        _print_text(report, wishes)
+    if report.capture.damage is not None:
+        if not wishes.shows_text:
+            failures.say(f"{_name(capture)} is damaged and was analysed as far as it goes: {report.capture.damage}")
+        if wishes.strict:
+            return failures.DAMAGED
+    failing = wishes.fail_on is not None and any(
+        finding.severity.rank >= wishes.fail_on.rank for finding in report.findings
+    )
+    return failures.FINDINGS if failing else failures.DONE
+
+
+def _analysed(capture: Path, wishes: Wishes) -> Report:
+    options = Options(only=wishes.only, skip=wishes.skip)
+    source, name = (Path("/dev/stdin"), _name(capture)) if capture == STANDARD else (capture, capture.name)
+    if not progress.wanted(quiet=wishes.quiet):
+        return analyze_capture(source, options, name=name)
+    with progress.ProgressBar(name) as bar:
+        return analyze_capture(source, options, bar, name=name)
+
+
+def _write_files(report: Report, capture: Path, wishes: Wishes) -> None:
+    beside_json, beside_html = wishes.targets(capture)
+    for target in (wishes.json, beside_json):
+        if target is not None and target != STANDARD:
+            outputs.write_whole(target, report_json.dump(report, indent=2) + "\n")
+    for target in (wishes.html, beside_html):
+        if target is not None:
+            from pcap_analyzer.report import html  # noqa: PLC0415  # Jinja2 is for those who want HTML
+
+            outputs.write_whole(target, html.render(report))
+
+
+def _print_json(report: Report, wishes: Wishes) -> None:
+    """Indented for one capture; for several a line each, so that a reader can split them."""
+    with outputs.told_in_a_sentence("Standard output"):
+        out = outputs.standard_output()
+        out.write(report_json.dump(report, indent=None if wishes.several else 2) + "\n")
+        out.flush()
+
+
+def _print_text(report: Report, wishes: Wishes) -> None:
+    from rich.console import Console  # noqa: PLC0415  # Rich is for those who want text
+
+    from pcap_analyzer.report import terminal  # noqa: PLC0415
+
+    with outputs.told_in_a_sentence("Standard output"):
+        console = Console(file=outputs.standard_output(), highlight=False)
+        if wishes.several:
+            terminal.print_heading(report.capture.name, console)
+        terminal.print_report(report, console)
+        console.file.flush()
+
+
+def _name(capture: Path) -> str:
+    return "standard input" if capture == STANDARD else str(capture)

@@ -1,0 +1,90 @@
+"""`pcap-analyzer explain`: what a detector looks for, how, by which thresholds, and who says so."""
+
+from __future__ import annotations
+
+import difflib
+
+import click
+from rich.console import Console
+
+from pcap_analyzer.analysis import registry
+from pcap_analyzer.analysis.detector import Detector, Setting
+from pcap_analyzer.cli import outputs
+from pcap_analyzer.errors import UsageError
+from pcap_analyzer.report import words
+from pcap_analyzer.report.format import measure
+from pcap_analyzer.report.layout import MARGIN, Page, Span
+
+STRONG, QUIET = "bold", "dim"
+_UNITS = {"percent": "%", "count": "", "ratio": ""}
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.argument("detector", required=False)
+def explain(detector: str | None) -> None:
+    """Say what a DETECTOR looks for, how it measures, its settings and what its findings advise.
+
+    DETECTOR is the id of a detector or of a kind of finding, as reports show it. Without one, all are listed.
+
+    \b
+      pcap-analyzer explain
+      pcap-analyzer explain slow_server
+    """
+    detectors = registry.load()
+    chosen = None if detector is None else _chosen(detector, detectors)
+    with outputs.told_in_a_sentence("Standard output"):
+        page = Page(Console(file=outputs.standard_output(), highlight=False))
+        if chosen is None:
+            _list(page, detectors)
+        else:
+            _explain(page, chosen)
+        page.console.file.flush()
+
+
+def _chosen(wanted: str, detectors: tuple[Detector, ...]) -> Detector:
+    by_name = {kind.id: detector for detector in detectors for kind in detector.kinds}
+    by_name |= {detector.id: detector for detector in detectors}
+    if wanted in by_name:
+        return by_name[wanted]
+    near = difflib.get_close_matches(wanted, by_name, n=1)
+    hint = f" Did you mean {near[0]}?" if near else " `pcap-analyzer explain` lists them."
+    raise UsageError(f"There is no detector {wanted!r}.{hint}")
+
+
+def _list(page: Page, detectors: tuple[Detector, ...]) -> None:
+    column = max((len(detector.id) for detector in detectors), default=0) + 3
+    page.blank()
+    for detector in detectors:
+        summary = detector.explanation.partition("\n")[0]
+        page.hanging((Span(f"{detector.id:<{column}}", STRONG),), summary)
+    page.blank()
+    page.line(Span("pcap-analyzer explain ID tells more about one.", QUIET))
+
+
+def _explain(page: Page, detector: Detector) -> None:
+    page.blank()
+    page.line(Span(detector.id, STRONG))
+    page.blank()
+    for line in detector.explanation.splitlines():
+        page.line(Span(line))
+    page.blank()
+    page.line(Span("Findings", STRONG))
+    for kind in detector.kinds:
+        waiting = "no waiting" if kind.category is None else words.CATEGORIES[kind.category].lower()
+        page.blank()
+        page.row((Span(kind.title, STRONG), Span(kind.id, QUIET), Span(waiting, QUIET)), Span(" · ", QUIET))
+        page.prose(kind.advice, indent=MARGIN + 2)
+    settings = detector.documented_settings()
+    if settings:
+        page.blank()
+        page.line(Span("Settings", STRONG))
+    for setting in settings:
+        page.blank()
+        page.line(Span(setting.name, STRONG), Span(f"  {_default(setting)}"))
+        page.prose(setting.what, indent=MARGIN + 2)
+        page.prose(f"Source: {setting.source}", QUIET, indent=MARGIN + 2)
+
+
+def _default(setting: Setting) -> str:
+    unit = setting.name.rpartition("_")[2]
+    return measure(setting.default, _UNITS.get(unit, unit))

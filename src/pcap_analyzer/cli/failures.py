@@ -1,0 +1,88 @@
+"""From an exception to a sentence on stderr and an exit code: the one way out of every command.
+
+| code | meaning                                                        |
+|------|----------------------------------------------------------------|
+| 0    | done                                                           |
+| 1    | findings at or above --fail-on, or a failure of the program    |
+| 2    | the command line makes no sense                                |
+| 3    | not a capture, or not readable                                 |
+| 4    | a cut or damaged capture, with --strict                        |
+| 5    | a result could not be written                                  |
+| 130  | interrupted                                                    |
+| 141  | the reader of a pipe went away                                 |
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+
+from pcap_analyzer.errors import AppError
+from pcap_analyzer.report.format import printable
+
+DONE, FINDINGS, USAGE, NOT_READ, DAMAGED, NOT_WRITTEN, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 4, 5, 130, 141
+BROKEN = 1
+
+_MILDEST_FIRST = (DONE, FINDINGS, DAMAGED, NOT_READ, NOT_WRITTEN)
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The code of several captures together: not written, then not read, then damaged, then findings."""
+    return max(codes, key=_MILDEST_FIRST.index, default=DONE)
+
+
+def guarded(action: Callable[[], int], *, debug: bool, subject: str = "") -> int:
+    """The exit code of `action`; what it raises becomes one sentence on stderr, after `subject` where that is given.
+
+    UsageError passes: it is about the whole command line.
+    """
+    try:
+        return action()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _stop_writing_to_the_pipe()
+        return PIPE_CLOSED
+    except AppError as error:
+        if error.exit_code == USAGE and subject:
+            raise
+        if error.exit_code != INTERRUPTED:
+            say(f"{subject}: {error}" if subject else str(error))
+        return error.exit_code
+    except MemoryError:
+        say(f"{subject + ': ' if subject else ''}There is not enough memory for this.")
+        return BROKEN
+    except Exception as error:  # noqa: BLE001  # the command line's main: nothing leaves it as a traceback
+        if debug:
+            _print_traceback()
+        say(
+            f"{subject + ': ' if subject else ''}The program failed, which is a fault of its own "
+            f"({type(error).__name__}: {error}). PCAP_ANALYZER_DEBUG=1 shows where."
+        )
+        return BROKEN
+
+
+def say(sentence: str) -> None:
+    """One line on stderr, safe for a terminal whatever file names and packets hold."""
+    if sys.stderr is None:
+        return
+    line = f"pcap-analyzer: {printable(sentence)}\n"
+    encoding = sys.stderr.encoding or "ascii"
+    try:
+        sys.stderr.write(line.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stderr.flush()
+    except OSError:
+        return  # nobody can be told: the exit code remains
+
+
+def _print_traceback() -> None:
+    import traceback  # noqa: PLC0415  # off the start-up path
+
+    traceback.print_exc()
+
+
+def _stop_writing_to_the_pipe() -> None:
+    """Python flushes stdout once more at exit and would complain again: let it flush into nothing."""
+    with open(os.devnull, "wb") as nothing:  # noqa: PTH123  # a device, not a path of ours
+        os.dup2(nothing.fileno(), sys.stdout.fileno())

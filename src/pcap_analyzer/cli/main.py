@@ -1,0 +1,102 @@
+"""The command `pcap-analyzer`: finds the command that was asked for and imports that one only."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from pcap_analyzer import __version__
+from pcap_analyzer.cli import failures
+
+#: Command -> (module that holds a click command of the same name, one line for the list of commands).
+COMMANDS = {
+    "analyze": ("pcap_analyzer.cli.analyze", "Read captures and say why they are slow."),
+    "explain": ("pcap_analyzer.cli.explain", "Say what a detector looks for, how, and by which thresholds."),
+    "serve": ("pcap_analyzer.cli.serve", "Start the web service for a team."),
+}
+
+#: One thread for NumPy's linear algebra, of which nothing here is used: its threads would cost at every start.
+SINGLE_THREADED = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class CommandsOnDemand(click.Group):
+    """Lists commands without importing them: start-up is part of the product."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click names it
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click names it
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click names it
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(
+    cls=CommandsOnDemand,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="pcap-analyzer", message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show where the program failed, if it did.")
+def cli() -> None:
+    """Drop a packet capture, read why it is slow, with proof.
+
+    \b
+    Start here:
+      pcap-analyzer analyze slow.pcapng                    the reason, in the terminal
+      pcap-analyzer analyze slow.pcapng --html slow.html   the whole report, one file to send
+      pcap-analyzer analyze slow.pcapng --json - | jq .verdict
+      pcap-analyzer analyze *.pcapng -o reports --fail-on high
+      pcap-analyzer explain slow_server                    how a finding was measured
+      pcap-analyzer serve                                  the same in a browser, for a team
+
+    \b
+    Exit codes:
+      0 done              1 findings at or above --fail-on, or the program failed
+      2 wrong usage       3 not a capture, or unreadable
+      4 damaged capture, with --strict
+      5 a result could not be written                130 interrupted
+
+    \b
+    Complete commands with the Tab key (bash; zsh and fish likewise):
+      eval "$(_PCAP_ANALYZER_COMPLETE=bash_source pcap-analyzer)"
+    """
+
+
+def run(arguments: list[str]) -> int:
+    """The exit code of a command line."""
+    debug = arguments[:1] == ["--debug"] or bool(os.environ.get("PCAP_ANALYZER_DEBUG"))
+    return failures.guarded(lambda: _dispatch(arguments, debug=debug), debug=debug)
+
+
+def _dispatch(arguments: list[str], *, debug: bool) -> int:
+    try:
+        code = cli.main(arguments, prog_name="pcap-analyzer", standalone_mode=False, obj=debug)
+    except click.exceptions.Abort:
+        return failures.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    return code if isinstance(code, int) else failures.DONE
+
+
+def main() -> NoReturn:
+    for name in SINGLE_THREADED:
+        os.environ.setdefault(name, "1")
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Where results go: files that appear whole or not at all, and standard output."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from pcap_analyzer.errors import StorageFull, StorageUnavailable
+
+
+def write_whole(target: Path, content: str) -> None:
+    """Write UTF-8 beside the target and rename: a reader sees the old file or the new one, never a part.
+
+    What is no regular file (a device, a pipe) is written in place. Raises StorageFull and StorageUnavailable.
+    """
+    data = content.encode()
+    real = Path(os.path.realpath(target))
+    with told_in_a_sentence(str(target)):
+        if real.exists() and not real.is_file():
+            real.write_bytes(data)
+            return
+        part = real.with_name(f".{real.name}.{os.getpid()}.part")
+        try:
+            part.write_bytes(data)
+            part.replace(real)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def check_folder_of(target: Path) -> None:
+    """Fail before the analysis rather than after it. Raises StorageUnavailable."""
+    folder = target.parent
+    if not folder.is_dir():
+        raise StorageUnavailable(f"{target} cannot be written: there is no folder {folder}.")
+
+
+def make_folder(folder: Path) -> None:
+    """The folder with its parents. Raises StorageFull and StorageUnavailable."""
+    with told_in_a_sentence(str(folder)):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def standard_output() -> TextIO:
+    """Raises StorageUnavailable where the caller of the program closed it."""
+    if sys.stdout is None:
+        raise StorageUnavailable("Standard output is closed; the result has nowhere to go.")
+    return sys.stdout
+
+
+@contextmanager
+def told_in_a_sentence(target: str) -> Iterator[None]:
+    """Failures to write `target` become StorageFull or StorageUnavailable; a broken pipe stays what it is."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull(f"{target} cannot be written: the disk is full.") from error
+        raise StorageUnavailable(f"{target} cannot be written: {error.strerror or error}.") from error

@@ -1,0 +1,108 @@
+"""What a command line of `analyze` asks for, checked before anything is read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+from pcap_analyzer.analysis.model import Severity
+from pcap_analyzer.cli import outputs
+from pcap_analyzer.errors import UsageError
+
+STANDARD = Path("-")  # stdin as a capture, stdout as a target
+
+
+class Given(TypedDict):
+    """The options as click names them."""
+
+    captures: tuple[Path, ...]
+    json: Path | None
+    html: Path | None
+    output: Path | None
+    only: tuple[str, ...]
+    skip: tuple[str, ...]
+    fail_on: str | None
+    strict: bool
+    quiet: bool
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """A command line that makes sense."""
+
+    captures: tuple[Path, ...]
+    json: Path | None
+    html: Path | None
+    folder: Path | None
+    only: frozenset[str]
+    skip: frozenset[str]
+    fail_on: Severity | None
+    strict: bool
+    quiet: bool
+
+    @classmethod
+    def of(cls, given: Given) -> Wishes:
+        """Raises UsageError for what contradicts itself, StorageUnavailable for targets without a folder."""
+        wishes = cls(
+            captures=given["captures"],
+            json=given["json"],
+            html=given["html"],
+            folder=given["output"],
+            only=_ids(given["only"]),
+            skip=_ids(given["skip"]),
+            fail_on=Severity(given["fail_on"]) if given["fail_on"] else None,
+            strict=given["strict"],
+            quiet=given["quiet"],
+        )
+        wishes._check_counts()
+        wishes._check_targets()
+        return wishes
+
+    @property
+    def several(self) -> bool:
+        return len(self.captures) > 1
+
+    @property
+    def shows_text(self) -> bool:
+        return not self.quiet and self.json != STANDARD
+
+    def targets(self, capture: Path) -> tuple[Path | None, Path | None]:
+        """Where the JSON and the HTML of `capture` go besides --json and --html; None: nowhere."""
+        if self.folder is None:
+            return None, None
+        name = "stdin" if capture == STANDARD else capture.name
+        return self.folder / f"{name}.json", self.folder / f"{name}.html"
+
+    def _check_counts(self) -> None:
+        if self.html == STANDARD:
+            raise UsageError("--html needs the name of a file; only --json writes to standard output.")
+        if self.several and (self.html is not None or self.json not in (None, STANDARD)):
+            raise UsageError("--json FILE and --html FILE hold one report each; use -o DIR for several captures.")
+        if self.captures.count(STANDARD) > 1:
+            raise UsageError("Standard input can be read once only.")
+        if self.folder is not None:
+            names = Counter(capture.name for capture in self.captures)
+            for name, times in names.items():
+                if times > 1:
+                    raise UsageError(f"{times} captures are named {name}: in one folder their reports would collide.")
+
+    def _check_targets(self) -> None:
+        written = [target for target in (self.json, self.html) if target not in (None, STANDARD)]
+        for target in written:
+            assert target is not None
+            outputs.check_folder_of(target)
+            if any(_same_file(target, capture) for capture in self.captures):
+                raise UsageError(f"{target} is a capture; its report must not replace it.")
+
+
+def _ids(values: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(name.strip() for value in values for name in value.split(",") if name.strip())
+
+
+def _same_file(target: Path, capture: Path) -> bool:
+    try:
+        return target.samefile(capture)
+    except OSError:
+        return False
