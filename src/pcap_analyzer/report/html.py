@@ -15,22 +15,24 @@ from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictU
 from markupsafe import Markup
 
 from pcap_analyzer.analysis.model import Report
-from pcap_analyzer.report import figures, format, words
+from pcap_analyzer.report import figures, words
+from pcap_analyzer.report import format as text
 
-_INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+#: Control characters, marks that turn the direction of the text after them (UAX #9), and lone surrogates.
+_INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _ACRONYMS = {"dns", "tls", "tcp", "udp", "syn", "icmp", "mtu", "rtt", "http", "ack", "rst"}
 _FILTERS = (
-    format.count,
-    format.seconds,
-    format.milliseconds,
-    format.duration,
-    format.data_size,
-    format.byte_rate,
-    format.bit_rate,
-    format.percent,
-    format.clock,
-    format.date,
-    format.measure,
+    text.count,
+    text.seconds,
+    text.milliseconds,
+    text.duration,
+    text.data_size,
+    text.byte_rate,
+    text.bit_rate,
+    text.percent,
+    text.clock,
+    text.date,
+    text.measure,
 )
 
 
@@ -47,7 +49,7 @@ def environment(loader: BaseLoader | None = None) -> Environment:
     )
     made.filters.update({function.__name__: function for function in _FILTERS})
     made.filters["kind_title"] = kind_title
-    made.globals.update(words=words, figures=figures, plural=format.plural)
+    made.globals.update(words=words, figures=figures, plural=text.plural)
     return made
 
 
@@ -71,7 +73,7 @@ def render(report: Report) -> str:
 
 
 def visible(value: object) -> object:
-    """Show what could not be seen or sent: control characters as their pictures, lone surrogates as U+FFFD."""
+    """Show what could not be seen or sent: control characters as their pictures, everything else as U+FFFD."""
     if isinstance(value, str) and not isinstance(value, Markup) and _INVISIBLE.search(value):
         return _INVISIBLE.sub(_picture, value)
     return value
@@ -94,6 +96,6 @@ def _built(name: str) -> str:
     return (resources.files("pcap_analyzer.report") / "static" / name).read_text("utf-8")
 
 
-def _policy_hash(text: str) -> str:
+def _policy_hash(source: str) -> str:
     """A source expression of Content Security Policy level 3 for exactly this text."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
