@@ -94,11 +94,20 @@ const finish = async (row: HTMLElement, status: string): Promise<void> => {
   await refreshRecent();
 };
 
+const hideWhenEmpty = (): void => {
+  const list = document.querySelector("[data-jobs]");
+  if (!list || list.children.length > 0) return;
+  list.closest("section")?.setAttribute("hidden", "");
+  document.querySelector(".home")?.classList.add("alone");
+};
+
 const ask = (row: HTMLElement, address: string): void => {
   const once = async (): Promise<void> => {
     const answer = await fetch(address, { headers: { Accept: "application/json" } }).catch(() => null);
     if (answer?.status === 404) {
+      // Somebody deleted it.
       row.remove();
+      hideWhenEmpty();
       return;
     }
     const task = answer?.ok ? ((await answer.json()) as TaskJson) : null;

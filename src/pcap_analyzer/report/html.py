@@ -15,6 +15,7 @@ from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictU
 from markupsafe import Markup
 
 from pcap_analyzer.analysis.model import Report
+from pcap_analyzer.errors import AppError
 from pcap_analyzer.report import figures, words
 from pcap_analyzer.report import format as text
 
@@ -56,7 +57,7 @@ def environment(loader: BaseLoader | None = None) -> Environment:
 def render(report: Report) -> str:
     """One HTML file with style, script and data inside; its own policy admits nothing but those two by their hash.
 
-    Raises FileNotFoundError where the front end was not built (`make setup`).
+    Raises AppError where the front end was not built.
     """
     style, script = (_built(name) for name in ("report.css", "report.js"))
     return (
@@ -93,7 +94,10 @@ def _picture(match: re.Match[str]) -> str:
 
 
 def _built(name: str) -> str:
-    return (resources.files("pcap_analyzer.report") / "static" / name).read_text("utf-8")
+    try:
+        return (resources.files("pcap_analyzer.report") / "static" / name).read_text("utf-8")
+    except FileNotFoundError as error:
+        raise AppError(f"The page needs {name}, which is not built: run `make setup` in the checkout.") from error
 
 
 def _policy_hash(source: str) -> str:
