@@ -55,7 +55,7 @@ def analyze(debug: bool, /, **given: Unpack[Given]) -> int:  # click passes what
     codes: list[int] = []
     for capture in wishes.captures:
         code = failures.guarded(partial(_one, capture, wishes), debug=debug, subject=_name(capture))
-        if code in (failures.INTERRUPTED, failures.PIPE_CLOSED):
+        if code == failures.INTERRUPTED:
             return code
         codes.append(code)
     return failures.worst(codes)
@@ -103,10 +103,7 @@ def _write_files(report: Report, capture: Path, wishes: Wishes) -> None:
 
 def _print_json(report: Report, wishes: Wishes) -> None:
     """Indented for one capture; for several a line each, so that a reader can split them."""
-    with outputs.told_in_a_sentence("Standard output"):
-        out = outputs.standard_output()
-        out.write(report_json.dump(report, indent=None if wishes.several else 2) + "\n")
-        out.flush()
+    outputs.write_standard_output(report_json.dump(report, indent=None if wishes.several else 2) + "\n")
 
 
 def _print_text(report: Report, wishes: Wishes) -> None:
@@ -114,12 +111,12 @@ def _print_text(report: Report, wishes: Wishes) -> None:
 
     from pcap_analyzer.report import terminal  # noqa: PLC0415
 
-    with outputs.told_in_a_sentence("Standard output"):
-        console = Console(file=outputs.standard_output(), highlight=False)
+    console = Console(highlight=False)
+    with console.capture() as text:
         if wishes.several:
             terminal.print_heading(report.capture.name, console)
         terminal.print_report(report, console)
-        console.file.flush()
+    outputs.write_standard_output(text.get())
 
 
 def _name(capture: Path) -> str:

@@ -32,13 +32,13 @@ def explain(detector: str | None) -> None:
     """
     detectors = registry.load()
     chosen = None if detector is None else _chosen(detector, detectors)
-    with outputs.told_in_a_sentence("Standard output"):
-        page = Page(Console(file=outputs.standard_output(), highlight=False))
+    console = Console(highlight=False)
+    with console.capture() as text:
         if chosen is None:
-            _list(page, detectors)
+            _list(Page(console), detectors)
         else:
-            _explain(page, chosen)
-        page.console.file.flush()
+            _explain(Page(console), chosen)
+    outputs.write_standard_output(text.get())
 
 
 def _chosen(wanted: str, detectors: tuple[Detector, ...]) -> Detector:
@@ -65,9 +65,9 @@ def _explain(page: Page, detector: Detector) -> None:
     page.blank()
     page.line(Span(detector.id, STRONG))
     page.blank()
-    for line in detector.explanation.splitlines():
-        page.line(Span(line))
-    page.blank()
+    for paragraph in detector.explanation.split("\n\n"):
+        _paragraph(page, paragraph)
+        page.blank()
     page.line(Span("Findings", STRONG))
     for kind in detector.kinds:
         waiting = "no waiting" if kind.category is None else words.CATEGORIES[kind.category].lower()
@@ -83,6 +83,16 @@ def _explain(page: Page, detector: Detector) -> None:
         page.line(Span(setting.name, STRONG), Span(f"  {_default(setting)}"))
         page.prose(setting.what, indent=MARGIN + 2)
         page.prose(f"Source: {setting.source}", QUIET, indent=MARGIN + 2)
+
+
+def _paragraph(page: Page, paragraph: str) -> None:
+    """Flowing text is fitted to the window; lists and tables keep their lines."""
+    lines = paragraph.strip("\n").splitlines()
+    if any(line.startswith((" ", "*", "-", "|")) for line in lines):
+        for line in lines:
+            page.line(Span(line))
+    else:
+        page.prose(" ".join(lines))
 
 
 def _default(setting: Setting) -> str:

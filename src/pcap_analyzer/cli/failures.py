@@ -14,14 +14,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable
 
 from pcap_analyzer.errors import AppError
 from pcap_analyzer.report.format import printable
 
-DONE, FINDINGS, USAGE, NOT_READ, DAMAGED, NOT_WRITTEN, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 4, 5, 130, 141
+DONE, FINDINGS, USAGE, NOT_READ, DAMAGED, NOT_WRITTEN, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 BROKEN = 1
 
 _MILDEST_FIRST = (DONE, FINDINGS, DAMAGED, NOT_READ, NOT_WRITTEN)
@@ -41,9 +40,6 @@ def guarded(action: Callable[[], int], *, debug: bool, subject: str = "") -> int
         return action()
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        _stop_writing_to_the_pipe()
-        return PIPE_CLOSED
     except AppError as error:
         if error.exit_code == USAGE and subject:
             raise
@@ -80,9 +76,3 @@ def _print_traceback() -> None:
     import traceback  # noqa: PLC0415  # off the start-up path
 
     traceback.print_exc()
-
-
-def _stop_writing_to_the_pipe() -> None:
-    """Python flushes stdout once more at exit and would complain again: let it flush into nothing."""
-    with open(os.devnull, "wb") as nothing:  # noqa: PTH123  # a device, not a path of ours
-        os.dup2(nothing.fileno(), sys.stdout.fileno())

@@ -87,8 +87,6 @@ def _dispatch(arguments: list[str], *, debug: bool) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    if sys.stdout is not None:
-        sys.stdout.flush()
     return code if isinstance(code, int) else failures.DONE
 
 

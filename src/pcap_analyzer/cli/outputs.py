@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 from pcap_analyzer.errors import StorageFull, StorageUnavailable
+
+PIPE_CLOSED = 128 + signal.SIGPIPE
 
 
 def write_whole(target: Path, content: str) -> None:
@@ -45,11 +47,30 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def standard_output() -> TextIO:
-    """Raises StorageUnavailable where the caller of the program closed it."""
+def write_standard_output(text: str) -> None:
+    """Print `text` as it is and make sure that it left.
+
+    Raises StorageFull and StorageUnavailable. Where the reader of a pipe went away the program ends, without a word,
+    as one that SIGPIPE ends.
+    """
     if sys.stdout is None:
         raise StorageUnavailable("Standard output is closed; the result has nowhere to go.")
-    return sys.stdout
+    try:
+        with told_in_a_sentence("Standard output"):
+            sys.stdout.write(text)
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_standard_output()
+        raise SystemExit(PIPE_CLOSED) from None
+    except (StorageFull, StorageUnavailable):
+        _forget_standard_output()
+        raise
+
+
+def _forget_standard_output() -> None:
+    """Python flushes once more at exit and would complain again: let it flush into nothing."""
+    with open(os.devnull, "wb") as nothing:  # noqa: PTH123  # a device, not a path of ours
+        os.dup2(nothing.fileno(), sys.stdout.fileno())
 
 
 @contextmanager
