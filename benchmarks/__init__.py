@@ -1,0 +1,1 @@
+"""What an analysis costs, beside cat, tcptrace and tshark: `python -m benchmarks`."""
