@@ -58,7 +58,7 @@ class Storage:
         self.folder = folder
 
     def prepare(self) -> None:
-        """Make the folders, prove that they can be written, sweep the parts that nobody will finish.
+        """Make the folders and prove that they can be written.
 
         Raises StorageUnavailable with a sentence that names the folder and the reason.
         """
@@ -74,8 +74,12 @@ class Storage:
                 f"The data folder {self.folder} cannot be written: {error.strerror}. "
                 "Make it writable, or name another with --data-dir or DATA_DIR."
             ) from error
-        for part in (self.folder / PARTS).iterdir():
-            part.unlink()
+
+    def sweep_parts(self) -> None:
+        """Remove what an earlier service was receiving when it ended; only for who holds the folder alone."""
+        with storage_errors():
+            for part in (self.folder / PARTS).iterdir():
+                part.unlink()
 
     def free_bytes(self) -> int:
         with storage_errors():

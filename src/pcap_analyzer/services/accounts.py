@@ -131,13 +131,13 @@ def _new_user(form: Registration, hashed_password: str, role: Role, now: datetim
     )
 
 
-async def new_setup_link(session: AsyncSession, base_url: str, now: datetime) -> str | None:
-    """A link that makes the first administrator, once; None when there is one. Earlier links become void."""
+async def new_setup_link(session: AsyncSession, now: datetime) -> str | None:
+    """The path that makes the first administrator, once; None when there is one. Earlier links become void."""
     if await users.has_admin(session):
         return None
     token = secrets.token_urlsafe(32)
     await sessions.replace_setup_link(session, token_hash=digest(token), now=now, expires_at=now + SETUP_LINK_LIFE)
-    return f"{base_url}/setup/{quote(token)}"
+    return f"/setup/{quote(token)}"
 
 
 async def setup_link_is_valid(session: AsyncSession, token: str, now: datetime) -> bool:

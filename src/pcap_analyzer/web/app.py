@@ -1,0 +1,84 @@
+"""Puts the application together: routes behind the gate, headers on every answer, one place for failures."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import Depends, FastAPI
+from fastapi.staticfiles import StaticFiles
+from starlette.responses import Response
+from starlette.types import Scope
+
+from pcap_analyzer import settings as entry_point
+from pcap_analyzer.errors import AppError
+from pcap_analyzer.settings import Settings
+from pcap_analyzer.web import errors, templating
+from pcap_analyzer.web.api import health, users
+from pcap_analyzer.web.api import tasks as tasks_api
+from pcap_analyzer.web.pages import accounts, admin, tasks
+from pcap_analyzer.web.runtime import Runtime, open_runtime
+from pcap_analyzer.web.security import BodyLimit, Headers, gate
+
+STATIC = Path(__file__).with_name("static")
+log = logging.getLogger(__name__)
+
+
+class Static(StaticFiles):
+    """Built files under fixed names: browsers ask each time whether they have changed."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+def create_app(settings: Settings, runtime: Runtime | None = None) -> FastAPI:
+    """The application around a runtime, or, without one, an application that opens and closes its own."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        try:
+            async with open_runtime(settings) as opened:
+                app.state.runtime = opened
+                announce(opened, settings.public_url or f"http://{settings.host}:{settings.port}")
+                yield
+        except AppError as error:
+            log.error("The service cannot start: %s", error)
+            raise
+
+    app = FastAPI(
+        title="PCAP Analyzer",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=lifespan if runtime is None else None,
+        dependencies=[Depends(gate)],
+    )
+    app.state.runtime = runtime
+    app.state.templates = templating.environment()
+    for router in (accounts.router, tasks.router, admin.router, tasks_api.router, users.router, health.router):
+        app.include_router(router)
+    app.mount("/static", Static(directory=STATIC, check_dir=False))
+    errors.register(app)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(Headers, settings=settings)
+    return app
+
+
+def announce(runtime: Runtime, base_url: str) -> None:
+    """Say on standard output where the service is, and how the first administrator comes into being."""
+    print(f"PCAP Analyzer is ready: {base_url}", flush=True)  # noqa: T201
+    if runtime.setup_link_path is not None:
+        print(  # noqa: T201
+            "\nNobody can log in yet. Open this link once, within 24 hours, to become the first administrator:\n\n"
+            f"    {base_url}{runtime.setup_link_path}\n",
+            flush=True,
+        )
+
+
+def application() -> FastAPI:
+    """What `python -m uvicorn app.main:app` serves: settings from the environment alone."""
+    return create_app(entry_point.load())

@@ -1,0 +1,144 @@
+"""Logging in and out, asking for access, waiting, and the setup of a new server."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from pcap_analyzer.errors import NotFound
+from pcap_analyzer.services import accounts
+from pcap_analyzer.services.accounts import Registration
+from pcap_analyzer.services.passwords import MIN_CHARACTERS
+from pcap_analyzer.store.users import UserStatus
+from pcap_analyzer.web.deps import Person, Reading, Running
+from pcap_analyzer.web.runtime import Runtime
+from pcap_analyzer.web.security import clear_session_cookie, cookie_name, set_session_cookie
+from pcap_analyzer.web.templating import render
+from pcap_analyzer.web.views import LoginView, Problem, RegisterView, SetupView, WaitingView
+
+router = APIRouter()
+WRONG = Problem(None, "The name or the password is wrong.")
+NOTICES = {"out": "You are logged out."}
+
+
+def local_path(given: str) -> str:
+    """`given` if it is a path of this site, else `/`: a link must not send anybody elsewhere."""
+    safe = given.startswith("/") and not given.startswith(("//", "/\\")) and given.isprintable() and "\\" not in given
+    return given if safe else "/"
+
+
+@router.get("/login")
+async def login_form(request: Request, person: Person, next: str = "/", notice: str = "") -> Response:  # noqa: A002
+    if person is not None:
+        return RedirectResponse(local_path(next) if person.is_active else "/waiting", HTTPStatus.SEE_OTHER)
+    return await render(request, "login.html", LoginView("", local_path(next), (), NOTICES.get(notice)))
+
+
+@router.post("/login")
+async def log_in(
+    request: Request,
+    runtime: Running,
+    login: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
+    next: Annotated[str, Form()] = "/",  # noqa: A002
+) -> Response:
+    async with runtime.database.reading() as session:
+        stored = await accounts.credentials(session, login)
+    checked = await runtime.passwords.check(stored.hashed_password, password)
+    if not checked.right or stored.user_id is None:
+        view = LoginView(login, local_path(next), (WRONG,), None)
+        return await render(request, "login.html", view, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    return await _enter(request, runtime, stored.user_id, local_path(next))
+
+
+async def _enter(request: Request, runtime: Runtime, user_id: str, target: str) -> Response:
+    old = request.cookies.get(cookie_name(runtime.settings))
+    async with runtime.database.transaction() as session:
+        token = await accounts.complete_login(session, user_id, datetime.now(UTC), old_token=old)
+    response = RedirectResponse(target, HTTPStatus.SEE_OTHER)
+    set_session_cookie(response, token, runtime.settings)
+    return response
+
+
+@router.post("/logout")
+async def log_out(request: Request, runtime: Running) -> Response:
+    token = request.cookies.get(cookie_name(runtime.settings))
+    if token:
+        async with runtime.database.transaction() as session:
+            await accounts.log_out(session, token)
+    response = RedirectResponse("/login?notice=out", HTTPStatus.SEE_OTHER)
+    clear_session_cookie(response, runtime.settings)
+    return response
+
+
+@router.get("/register")
+async def register_form(request: Request, person: Person) -> Response:
+    if person is not None:
+        return RedirectResponse("/" if person.is_active else "/waiting", HTTPStatus.SEE_OTHER)
+    return await render(request, "register.html", RegisterView("", "", "", (), MIN_CHARACTERS))
+
+
+@router.post("/register")
+async def register(
+    request: Request,
+    runtime: Running,
+    username: Annotated[str, Form()] = "",
+    email: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
+    reason: Annotated[str, Form()] = "",
+) -> Response:
+    """The answer is the same whether the names were free: it must not tell strangers who has an account."""
+    form = Registration(username, email, password, reason)
+    problems = _problems(form)
+    if problems:
+        view = RegisterView(username, email, reason, problems, MIN_CHARACTERS)
+        return await render(request, "register.html", view, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    hashed = await runtime.passwords.hash(password)
+    async with runtime.database.transaction() as session:
+        await accounts.register(session, form, hashed, datetime.now(UTC))
+    return RedirectResponse("/waiting", HTTPStatus.SEE_OTHER)
+
+
+def _problems(form: Registration) -> tuple[Problem, ...]:
+    return tuple(Problem(refusal.field, refusal.sentence) for refusal in accounts.refusals(form))
+
+
+@router.get("/waiting")
+async def waiting(request: Request, person: Person) -> Response:
+    if person is None:
+        return await render(request, "waiting.html", WaitingView(None, None, None, None))
+    if person.status is UserStatus.ACTIVE:
+        return RedirectResponse("/", HTTPStatus.SEE_OTHER)
+    view = WaitingView(person.status.value, person.username, person.requested_at, person.rejection_reason)
+    return await render(request, "waiting.html", view)
+
+
+@router.get("/setup/{token}")
+async def setup_form(request: Request, session: Reading, token: str) -> Response:
+    if not await accounts.setup_link_is_valid(session, token, datetime.now(UTC)):
+        raise NotFound("This setup link is no longer valid: while there is no administrator, each start prints one.")
+    return await render(request, "setup.html", SetupView("", "", (), MIN_CHARACTERS))
+
+
+@router.post("/setup/{token}")
+async def set_up(
+    request: Request,
+    runtime: Running,
+    token: str,
+    username: Annotated[str, Form()] = "",
+    email: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
+) -> Response:
+    form = Registration(username, email, password)
+    problems = _problems(form)
+    if problems:
+        view = SetupView(username, email, problems, MIN_CHARACTERS)
+        return await render(request, "setup.html", view, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    hashed = await runtime.passwords.hash(password)
+    async with runtime.database.transaction() as session:
+        user_id = await accounts.create_first_admin(session, token, form, hashed, datetime.now(UTC))
+    return await _enter(request, runtime, user_id, "/")

@@ -1,0 +1,51 @@
+"""Administrators decide who may come in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from pcap_analyzer.services import accounts
+from pcap_analyzer.web.deps import Reading, User, Writing
+from pcap_analyzer.web.presenting import pending_view, user_rows
+from pcap_analyzer.web.templating import render
+from pcap_analyzer.web.views import AdminRejectView, AdminUsersView
+
+router = APIRouter(prefix="/admin/users")
+NOTICES = {
+    "approved": "The account is approved: they can log in now.",
+    "rejected": "The request is declined; they read your reason when they log in.",
+}
+
+
+@router.get("")
+async def listing(request: Request, session: Reading, notice: str = "") -> Response:
+    people = await accounts.people(session)
+    view = AdminUsersView(
+        pending=tuple(pending_view(user) for user in people.pending),
+        users=user_rows(people),
+        notice=NOTICES.get(notice),
+    )
+    return await render(request, "admin_users.html", view)
+
+
+@router.post("/{user_id}/approve")
+async def approve(session: Writing, admin: User, user_id: str) -> Response:
+    await accounts.approve(session, admin, user_id, datetime.now(UTC))
+    return RedirectResponse("/admin/users?notice=approved", HTTPStatus.SEE_OTHER)
+
+
+@router.get("/{user_id}/reject")
+async def reject_form(request: Request, session: Reading, user_id: str) -> Response:
+    person = await accounts.pending_person(session, user_id)
+    return await render(request, "admin_reject.html", AdminRejectView(pending_view(person)))
+
+
+@router.post("/{user_id}/reject")
+async def reject(session: Writing, admin: User, user_id: str, reason: Annotated[str, Form()] = "") -> Response:
+    await accounts.reject(session, admin, user_id, reason, datetime.now(UTC))
+    return RedirectResponse("/admin/users?notice=rejected", HTTPStatus.SEE_OTHER)

@@ -1,0 +1,156 @@
+"""Home, and the page of a task with its downloads."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import FileResponse, RedirectResponse
+from pydantic import BaseModel, Field
+
+from pcap_analyzer.analysis.model import Report
+from pcap_analyzer.errors import NotFound
+from pcap_analyzer.report import html
+from pcap_analyzer.services import results, tasks
+from pcap_analyzer.services.tasks import Overview
+from pcap_analyzer.store.models import Task, TaskStatus
+from pcap_analyzer.store.tasks import Search, Viewer
+from pcap_analyzer.web import upload
+from pcap_analyzer.web.deps import Looking, Reading, Running
+from pcap_analyzer.web.presenting import finished_view, task_view
+from pcap_analyzer.web.removal import remove
+from pcap_analyzer.web.runtime import Runtime, find_sample
+from pcap_analyzer.web.templating import render
+from pcap_analyzer.web.views import HomeView, TaskDeleteView, TaskPageView
+
+router = APIRouter()
+NOTICES = {"deleted": "The analysis was deleted, with its capture."}
+LISTED = 25
+
+
+class HomeQuery(BaseModel):
+    """What the address of the home page may say."""
+
+    q: str = ""
+    owner: str = "mine"
+    page: int = Field(1, ge=1, le=10**6)
+    notice: str = ""
+
+
+@router.get("/")
+async def home(
+    request: Request,
+    runtime: Running,
+    session: Reading,
+    viewer: Looking,
+    asked: Annotated[HomeQuery, Query()],
+) -> Response:
+    everybody = viewer.is_admin and asked.owner == "all"
+    search = Search(text=asked.q.strip(), only_mine=not everybody, page=asked.page, page_size=LISTED)
+    found = await tasks.overview(session, viewer, search)
+    view = _home_view(found, search, viewer, runtime, NOTICES.get(asked.notice))
+    return await render(request, "home.html", view)
+
+
+def _home_view(found: Overview, search: Search, viewer: Viewer, runtime: Runtime, notice: str | None) -> HomeView:
+    first = (search.page - 1) * search.page_size + 1
+    listed = tuple(finished_view(task, viewer.user_id) for task in found.page.tasks)
+    return HomeView(
+        active=tuple(
+            task_view(seen, viewer.user_id)
+            for seen in found.active
+            if not search.only_mine or seen.task.owner_id == viewer.user_id
+        ),
+        tasks=listed,
+        query=search.text,
+        owner="mine" if search.only_mine else "all",
+        page=search.page,
+        pages=max(1, -(-found.page.total // search.page_size)),
+        total=found.page.total,
+        first=first if listed else 0,
+        last=first + len(listed) - 1 if listed else 0,
+        max_upload_bytes=runtime.settings.max_upload_bytes,
+        sample_available=find_sample() is not None,
+        notice=notice,
+    )
+
+
+@router.post("/samples/slow-checkout")
+async def try_sample(runtime: Running, viewer: Looking) -> Response:
+    path = await asyncio.to_thread(find_sample)
+    if path is None:
+        raise NotFound("This server has no sample capture.")
+    task_id = await upload.receive_file(path, runtime, viewer)
+    return RedirectResponse(f"/tasks/{task_id}", HTTPStatus.SEE_OTHER)
+
+
+@router.get("/tasks/{task_id}")
+async def task_page(request: Request, runtime: Running, session: Reading, viewer: Looking, task_id: str) -> Response:
+    seen = await tasks.look_at(session, viewer, task_id)
+    report = None
+    if seen.task.status is TaskStatus.COMPLETED and seen.task.report_key is not None:
+        report = await asyncio.to_thread(results.load, runtime.storage, seen.task)
+    view = TaskPageView(task_view(seen, viewer.user_id), report, seen.task.capture_key is not None)
+    return await render(request, "task.html", view)
+
+
+@router.get("/tasks/{task_id}/delete")
+async def delete_form(request: Request, session: Reading, viewer: Looking, task_id: str) -> Response:
+    seen = await tasks.look_at(session, viewer, task_id)
+    return await render(request, "task_delete.html", TaskDeleteView(task_view(seen, viewer.user_id)))
+
+
+@router.post("/tasks/{task_id}/delete")
+async def delete(runtime: Running, viewer: Looking, task_id: str) -> Response:
+    await remove(runtime, viewer, task_id)
+    return RedirectResponse("/?notice=deleted", HTTPStatus.SEE_OTHER)
+
+
+@router.post("/tasks/{task_id}/retry")
+async def retry(runtime: Running, viewer: Looking, task_id: str) -> Response:
+    async with runtime.database.transaction() as session:
+        await tasks.retry(session, viewer, task_id)
+    runtime.dispatcher.wake()
+    return RedirectResponse(f"/tasks/{task_id}", HTTPStatus.SEE_OTHER)
+
+
+@router.get("/tasks/{task_id}/report.json")
+async def report_json(runtime: Running, session: Reading, viewer: Looking, task_id: str) -> Response:
+    task = await tasks.get(session, viewer, task_id)
+    text = await asyncio.to_thread(results.text_of, runtime.storage, task)
+    return Response(text, media_type="application/json", headers=_attachment(task, ".json"))
+
+
+@router.get("/tasks/{task_id}/report.html")
+async def report_html(runtime: Running, session: Reading, viewer: Looking, task_id: str) -> Response:
+    """The standalone report. It brings its own policy, which admits its own style and script by their hashes."""
+    task = await tasks.get(session, viewer, task_id)
+    text = await asyncio.to_thread(_rendered, runtime, task)
+    return Response(text, media_type="text/html; charset=utf-8", headers=_attachment(task, ".html"))
+
+
+def _rendered(runtime: Runtime, task: Task) -> str:
+    report: Report = results.load(runtime.storage, task)
+    return html.render(report)
+
+
+@router.get("/tasks/{task_id}/capture")
+async def capture(runtime: Running, session: Reading, viewer: Looking, task_id: str) -> Response:
+    """The file as it was uploaded, byte for byte."""
+    task = await tasks.get(session, viewer, task_id)
+    if task.capture_key is None:
+        raise NotFound("The capture of this analysis is no longer kept.")
+    path = runtime.storage.path(task.capture_key)
+    return FileResponse(path, media_type="application/vnd.tcpdump.pcap", headers=_attachment(task, ""))
+
+
+def _attachment(task: Task, suffix: str) -> dict[str, str]:
+    """The name under which a browser saves it (RFC 6266 and 8187): letters beyond ASCII only in the encoded form."""
+    name = f"{task.filename}{suffix}"
+    plain = "".join(
+        letter if letter.isascii() and letter.isprintable() and letter not in '"\\%' else "_" for letter in name
+    )
+    return {"Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"}

@@ -1,0 +1,16 @@
+"""Deletes a task: first its rows, then its run, then its files, so that nothing is listed that is not there."""
+
+import asyncio
+
+from pcap_analyzer.services import tasks
+from pcap_analyzer.store.tasks import Viewer
+from pcap_analyzer.web.runtime import Runtime
+
+
+async def remove(runtime: Runtime, viewer: Viewer, task_id: str) -> None:
+    """Raises NotFound when there is no such task for this viewer."""
+    async with runtime.database.transaction() as session:
+        keys = await tasks.delete(session, viewer, task_id)
+    await runtime.dispatcher.cancel(task_id)
+    for key in keys:
+        await asyncio.to_thread(runtime.storage.delete, key)

@@ -1,0 +1,90 @@
+"""What a running service is made of, and the order in which it is opened and closed."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pcap_analyzer.errors import StorageUnavailable, UsageError
+from pcap_analyzer.jobs.embedded import Dispatcher, Limits
+from pcap_analyzer.services import accounts
+from pcap_analyzer.services.passwords import Passwords
+from pcap_analyzer.settings import Settings
+from pcap_analyzer.storage import Storage
+from pcap_analyzer.store import upgrade
+from pcap_analyzer.store.session import Database, open_database, parse_url
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Everything that requests use; one per process."""
+
+    settings: Settings
+    database: Database
+    storage: Storage
+    passwords: Passwords
+    dispatcher: Dispatcher
+    setup_link_path: str | None  # "/setup/TOKEN" while no administrator exists
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)  # set: long answers come to their end
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
+    """Lock the data folder, bring the database to head, begin to work; at the end the same backwards.
+
+    Raises UsageError when another service has the folder, StorageUnavailable or DatabaseUnavailable with the reason.
+    """
+    url = parse_url(settings.database_url, data_dir=settings.data_dir)
+    storage = Storage(settings.data_dir.absolute())
+    storage.prepare()
+    with _folder_lock(storage.folder):
+        storage.sweep_parts()
+        before = await asyncio.to_thread(upgrade.upgrade, url)
+        if before not in (None, upgrade.head()):
+            log.warning("the database was upgraded from revision %s to %s", before, upgrade.head())
+        database = open_database(url, wal=settings.sqlite_wal)
+        dispatcher = Dispatcher(database, storage, Limits(settings.concurrent_analyses, settings.analysis_time_limit_s))
+        try:
+            async with database.transaction() as session:
+                link = await accounts.new_setup_link(session, datetime.now(UTC))
+            await dispatcher.start()
+            yield Runtime(settings, database, storage, Passwords(), dispatcher, link)
+        finally:
+            await dispatcher.stop()
+            await database.close()
+
+
+@contextmanager
+def _folder_lock(folder: Path) -> Iterator[None]:
+    """Keep a second service off the folder; the kernel drops the lock with the process, whatever ends it."""
+    path = folder / "serve.lock"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StorageUnavailable(f"{path} cannot be written: {error.strerror}.") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                f"Another service already runs on the data folder {folder}. "
+                "Stop it first, or name another folder with --data-dir or DATA_DIR."
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def find_sample() -> Path | None:
+    """The example capture of a checkout; an installed package has none."""
+    path = Path(__file__).parents[3] / "examples" / "slow-checkout.pcapng"
+    return path if path.is_file() else None

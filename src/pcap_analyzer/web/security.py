@@ -1,0 +1,157 @@
+"""The gate that every route lies behind, the check of where a request comes from, the headers of every answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from fastapi import Request, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pcap_analyzer.errors import Forbidden, LimitExceeded, NotAuthenticated
+from pcap_analyzer.services import accounts
+from pcap_analyzer.services.accounts import Identity
+from pcap_analyzer.settings import Settings
+from pcap_analyzer.web.runtime import Runtime
+
+PUBLIC = frozenset({"/login", "/logout", "/register", "/waiting", "/setup/{token}", "/health/live", "/health/ready"})
+"""Every route that answers somebody who was not let in; all others are closed to them."""
+
+ADMIN_PREFIX = "/admin/"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+UPLOAD_PATH = "/api/v1/tasks"
+MAX_BODY_BYTES = 65_536
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+)
+
+
+async def gate(request: Request) -> None:
+    """Deny by default: who was let in may pass, others reach the public routes alone.
+
+    The status is read from the database on every request. Raises Forbidden or NotAuthenticated.
+    """
+    runtime: Runtime = request.app.state.runtime
+    request.state.identity = None
+    if request.method not in SAFE_METHODS and not comes_from_here(request, runtime.settings):
+        raise Forbidden("This request came from another site, or does not say where it comes from.")
+    identity = await _identify(request, runtime)
+    request.state.identity = identity
+    if request.scope["route"].path in PUBLIC:
+        return
+    if identity is None:
+        raise NotAuthenticated("Log in to see this.")
+    if not identity.is_active:
+        raise Forbidden(f"Your account is {identity.status.value}: an administrator has to let you in.")
+    if request.url.path.startswith(ADMIN_PREFIX) and not identity.is_admin:
+        raise Forbidden("Only administrators may see this.")
+
+
+async def _identify(request: Request, runtime: Runtime) -> Identity | None:
+    token = request.cookies.get(cookie_name(runtime.settings))
+    if not token:
+        return None
+    now = datetime.now(UTC)
+    async with runtime.database.reading() as session:
+        found = await accounts.identify(session, token, now)
+    if found is None:
+        return None
+    identity, stale = found
+    if stale:
+        async with runtime.database.transaction() as session:
+            await accounts.touch(session, identity, now)
+    return identity
+
+
+def comes_from_here(request: Request, settings: Settings) -> bool:
+    """Whether a browser says that this site's own page, or the person's own hand, sent the request.
+
+    Sec-Fetch-Site cannot be set by script; browsers leave it out on plain HTTP to other hosts, where Origin decides.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    if origin is None:
+        return False
+    if settings.public_url and origin == settings.public_url:
+        return True
+    sent_from = urlsplit(origin)
+    return sent_from.scheme in ("http", "https") and sent_from.netloc == request.headers.get("host")
+
+
+def cookie_name(settings: Settings) -> str:
+    """`__Host-` binds the cookie to this host over TLS or loopback; without TLS browsers would drop it silently."""
+    return "session" if settings.insecure_http else "__Host-session"
+
+
+def set_session_cookie(response: Response, token: str, settings: Settings) -> None:
+    response.set_cookie(
+        cookie_name(settings), token, path="/", secure=not settings.insecure_http, httponly=True, samesite="lax"
+    )
+
+
+def clear_session_cookie(response: Response, settings: Settings) -> None:
+    response.delete_cookie(
+        cookie_name(settings), path="/", secure=not settings.insecure_http, httponly=True, samesite="lax"
+    )
+
+
+def security_headers(settings: Settings) -> Mapping[str, str]:
+    headers = {
+        "Content-Security-Policy": POLICY,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    }
+    if settings.public_url.startswith("https://"):
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    return headers
+
+
+class Headers:
+    """Adds the security headers to every answer, and no-store to every answer that does not say how it is cached."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._headers = [(name.lower().encode(), value.encode()) for name, value in security_headers(settings).items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = list(message.get("headers", []))
+                present = {name for name, _ in headers}
+                headers += [header for header in self._headers if header[0] not in present]
+                if b"cache-control" not in present:
+                    headers.append((b"cache-control", b"no-store"))
+                message = {**message, "headers": headers}
+            await send(message)
+
+        await self._app(scope, receive, sending if scope["type"] == "http" else send)
+
+
+class BodyLimit:
+    """Forms and JSON are small; only the upload of a capture, which counts for itself, may send more."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] == UPLOAD_PATH:
+            await self._app(scope, receive, send)
+            return
+        size = 0
+
+        async def receiving() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > MAX_BODY_BYTES:
+                raise LimitExceeded(f"This request is larger than {MAX_BODY_BYTES} bytes.")
+            return message
+
+        await self._app(scope, receiving, send)

@@ -1,0 +1,95 @@
+"""Runs the service until it is told to stop: its own socket, its own signals, sentences instead of tracebacks."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import signal
+import socket
+from types import FrameType
+
+import uvicorn
+
+from pcap_analyzer.errors import UsageError
+from pcap_analyzer.settings import Settings
+from pcap_analyzer.web.app import announce, create_app
+from pcap_analyzer.web.runtime import Runtime, open_runtime
+
+GRACE_S = 5
+
+
+class Server(uvicorn.Server):
+    """Tells open event streams to end as soon as a signal arrives: else each would be waited for."""
+
+    def __init__(self, config: uvicorn.Config, runtime: Runtime) -> None:
+        super().__init__(config)
+        self._runtime = runtime
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self._runtime.stopping.set()
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or Ctrl-C; returns then. Raises AppError with what prevents it."""
+    refuse_clear_text(settings)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    asyncio.run(_serve(settings))
+
+
+def refuse_clear_text(settings: Settings) -> None:
+    """Raise UsageError where browsers would drop the login cookie, because it may travel over TLS or loopback alone."""
+    if is_loopback(settings.host) or settings.public_url.startswith("https://") or settings.insecure_http:
+        return
+    raise UsageError(
+        f"Serving {settings.host} without TLS would send passwords and captures in clear text, and browsers would "
+        "refuse the login. Ways out: put a reverse proxy with TLS before it, keep --host 127.0.0.1 and set "
+        "PUBLIC_URL=https://your.name; or reach it through an SSH tunnel "
+        f"(ssh -L {settings.port}:127.0.0.1:{settings.port} this-server); or add --insecure-http, which gives up both."
+    )
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def _serve(settings: Settings) -> None:
+    listener = _listen(settings.host, settings.port)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    base_url = settings.public_url or f"http://{host}:{listener.getsockname()[1]}"
+    with listener:
+        async with open_runtime(settings) as runtime:
+            config = uvicorn.Config(
+                create_app(settings, runtime),
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_S,
+            )
+            # The server repeats a signal after its own shutdown; the default action would end the process before
+            # running analyses are put back.
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda _number, _frame: None)
+            announce(runtime, base_url)
+            await Server(config, runtime).serve(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"{host}:{port} cannot be listened on: {reason}. Choose another with --port.") from error
+    return listener
