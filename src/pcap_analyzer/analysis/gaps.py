@@ -1,8 +1,8 @@
 """The gap between the last byte of a request and the first of its response: the server's, less its leg.
 
-Rule: the path takes the leg of the server, half before and half after the thinking. A request that was sent again before
-anyone acknowledged it lost its time on the network up to the copy that was answered; a kernel acknowledges within
-500 ms whatever its application does (RFC 1122, 4.2.3.2).
+Rule: the path takes the leg of the server, half before and half after the thinking. A request that was sent again
+before anyone acknowledged it lost its time on the network up to the copy that was answered; a kernel acknowledges
+within 500 ms whatever its application does (RFC 1122, 4.2.3.2).
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Gaps:
 
 
 def measure(exchanges: Rows, row: Ints, flows: Rows, paths: Paths, unseen: tuple[Ints, Ints]) -> Gaps:
-    """Gaps of all exchanges, which are in order of flow and index; `unseen`: acknowledgements of bytes never captured."""
+    """Gaps of all exchanges, in order of flow and index; `unseen`: acknowledgements of bytes never captured."""
     first_copy, end = _borders(exchanges, row, flows)
     closing = _closing(exchanges, row, flows)
     leg = integers(exchanges, "leg_server_ns")

@@ -1,0 +1,194 @@
+"""Turns groups of flows into findings: who is meant, the filter that shows them, the frames that prove it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pcap_analyzer.analysis.columns import Ints, Rows, add_up, integers, rows_of
+from pcap_analyzer.analysis.context import Context
+from pcap_analyzer.analysis.intervals import Intervals
+from pcap_analyzer.analysis.model import Confidence, Evidence, Finding, FindingKind, FlowRef, Number, Severity
+from pcap_analyzer.analysis.paths import TCP
+
+GROUPS = 30  # findings a kind: the worst services; a report is read by people
+FLOWS_NAMED = 20
+FILTER_STREAMS = 40  # longer lists of streams make filters that nobody can read: address and port instead
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one finding is about: flows of one service and the intervals of waiting that they have in common."""
+
+    rows: Ints  # of the flow table, worst first
+    intervals: Intervals
+    seconds: float  # wall clock
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a finding says, apart from its numbers and its proof."""
+
+    title: str
+    explanation: tuple[str, ...]
+    next_step: str
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Frames and figures of a finding."""
+
+    evidence: tuple[Evidence, ...]
+    numbers: tuple[Number, ...]
+    confidence: Confidence
+    severity: Severity
+
+
+def by_service(context: Context, intervals: Intervals) -> Iterator[Case]:
+    """Intervals of TCP flows gathered by service, the services that waited longest first, at most `GROUPS`."""
+    services = context.names.service_of[intervals.flow]
+    length = add_up(services, intervals.length_ns, int(services.max()) + 1 if len(services) else 0)
+    for service in np.argsort(-length, kind="stable")[:GROUPS]:
+        if length[service] <= 0:
+            return
+        chosen = intervals.where(services == service)
+        yield Case(worst_flows(chosen), chosen, chosen.wall_ns() / 1e9)
+
+
+def worst_flows(intervals: Intervals) -> Ints:
+    """Rows of the flows that have part in the intervals, the longest sum first."""
+    rows, place = np.unique(intervals.flow, return_inverse=True)
+    sums = add_up(place, intervals.length_ns, len(rows))
+    ordered: Ints = rows[np.argsort(-sums, kind="stable")]
+    return ordered
+
+
+def services_of(context: Context, rows: Ints) -> Iterator[Ints]:
+    """Rows of the flow table by service, the services with most of them first, at most `GROUPS`."""
+    services, counts = np.unique(context.names.service_of[rows], return_counts=True)
+    for service in services[np.argsort(-counts, kind="stable")][:GROUPS]:
+        yield rows[context.names.service_of[rows] == service]
+
+
+def finding(context: Context, kind: FindingKind, case: Case, words: Words, proof: Proof) -> Finding:
+    """A finding about TCP flows of one service; its seconds are None where the case has no intervals of waiting."""
+    return Finding(
+        kind=kind.id,
+        category=kind.category,
+        severity=proof.severity,
+        confidence=proof.confidence,
+        title=words.title,
+        explanation=words.explanation,
+        seconds=round(case.seconds, 6) if len(case.intervals) else None,
+        flow_count=len(case.rows),
+        flows=flow_refs(context, case.rows),
+        evidence=proof.evidence,
+        display_filter=service_filter(context, case.rows),
+        example_filter=example_filter(proof.evidence),
+        next_step=words.next_step,
+        numbers=proof.numbers,
+    )
+
+
+def flow_refs(context: Context, rows: Ints) -> tuple[FlowRef, ...]:
+    """The flows as people and Wireshark name them, at most `FLOWS_NAMED`."""
+    return tuple(
+        FlowRef(
+            protocol="tcp" if context.flows["protocol"][row] == TCP else "udp",
+            stream=int(context.flows["stream"][row]),
+            client=context.names.client(row),
+            server=context.names.server(row),
+        )
+        for row in rows[:FLOWS_NAMED].tolist()
+    )
+
+
+def service_filter(context: Context, rows: Ints) -> str:
+    """Wireshark: these TCP flows, which are of one service; long lists of streams fall back to address and port."""
+    row = int(rows[0])
+    port = int(context.flows["server_port"][row])
+    where = f"{address_field(context, row)} == {context.names.server_address(row)} && tcp.port == {port}"
+    streams = sorted(set(context.flows["stream"][rows].tolist()))
+    if len(streams) > FILTER_STREAMS:
+        return where
+    return f"{where} && {stream_filter(streams)}"
+
+
+def stream_filter(streams: Sequence[int]) -> str:
+    if len(streams) == 1:
+        return f"tcp.stream == {streams[0]}"
+    return f"tcp.stream in {{{', '.join(map(str, streams))}}}"
+
+
+def address_field(context: Context, row: int) -> str:
+    return "ipv6.addr" if context.flows["ip_version"][row] == 6 else "ip.addr"
+
+
+def example_filter(evidence: tuple[Evidence, ...]) -> str | None:
+    """Wireshark: the one flow of the evidence."""
+    streams = {one.stream for one in evidence if one.protocol == "tcp"}
+    return f"tcp.stream == {streams.pop()}" if len(streams) == 1 else None
+
+
+def evidence(context: Context, row: int, frames: Sequence[tuple[int, int, str]]) -> tuple[Evidence, ...]:
+    """Frames (number, time in ns, what) of one TCP flow in order of time; those that do not exist (0) are left out."""
+    ordered = sorted((one for one in frames if one[0] > 0), key=lambda one: (one[1], one[0]))
+    stream = int(context.flows["stream"][row])
+    before = [None, *(time_ns for _, time_ns, _ in ordered)]
+    return tuple(
+        Evidence(frame, time_ns / 1e9, what, None if last is None else round((time_ns - last) / 1e9, 9), stream, "tcp")
+        for (frame, time_ns, what), last in zip(ordered, before, strict=False)
+    )
+
+
+def event_evidence(context: Context, events: Rows, what: str, *, limit: int = 3) -> tuple[Evidence, ...]:
+    """The first few of the events, each as evidence of its own flow."""
+    chosen = events[:limit]
+    rows = rows_of(integers(chosen, "flow"), integers(context.flows, "flow"))
+    streams = context.flows["stream"][rows].tolist()
+    return tuple(
+        Evidence(int(one["frame"]), int(one["time_ns"]) / 1e9, what, None, stream, "tcp")
+        for one, stream in zip(chosen, streams, strict=True)
+    )
+
+
+def severity(seconds: float, waited_s: float) -> Severity:
+    """Judgement: what share of all waiting a finding has, and whether anyone would notice."""
+    share = seconds / waited_s if waited_s else 0.0
+    if share >= 0.3 and seconds >= 1.0:
+        return Severity.HIGH
+    if share >= 0.1 and seconds >= 0.3:
+        return Severity.MEDIUM
+    return Severity.LOW
+
+
+def bounded_confidence(intervals: Intervals) -> Confidence:
+    """How much of the seconds is certain: what the low bound leaves of them."""
+    total = int(intervals.length_ns.sum())
+    certain = int(intervals.low_ns.sum()) / total if total else 0.0
+    if certain >= 0.8:
+        return Confidence.HIGH
+    return Confidence.MEDIUM if certain >= 0.5 else Confidence.LOW
+
+
+def since_start(context: Context, time_ns: int) -> str:
+    """ "12.3 s": where in the capture something happened."""
+    return f"{(time_ns - context.start_ns) / 1e9:.1f} s"
+
+
+def duration(seconds: float) -> str:
+    """A duration in the unit that people use for its size."""
+    if seconds >= 60:
+        return f"{seconds / 60:.1f} min"
+    if seconds >= 1:
+        return f"{seconds:.2f} s".replace(".00", ".0")
+    if seconds >= 0.0995:
+        return f"{seconds * 1e3:.0f} ms"
+    return f"{seconds * 1e3:.1f} ms"
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """ "1 request", "3 requests"."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -1,0 +1,63 @@
+"""What it is not: each denial with the number that shows it, and only where its high bound is a tenth of the wait."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pcap_analyzer.analysis import queueing
+from pcap_analyzer.analysis.context import Context
+from pcap_analyzer.analysis.findings import count, duration
+from pcap_analyzer.analysis.intervals import Code, Intervals
+from pcap_analyzer.analysis.model import Cause, Party, RuledOut
+from pcap_analyzer.analysis.verdict import Decision
+
+SHARE = 0.1
+NETWORK = (Code.LOSS_RECOVERY, Code.PATH_DELAY, Code.TCP_CONNECT, Code.WINDOW_LIMITED)
+TRANSFER = (Code.REQUEST_TRANSFER, Code.RESPONSE_TRANSFER)
+NETWORK_PARTIES = (Party.NETWORK, Party.NETWORK_CLIENT_SIDE, Party.NETWORK_SERVER_SIDE)
+
+
+def ruled_out(context: Context, decision: Decision) -> tuple[RuledOut, ...]:
+    """Network path, DNS and bandwidth, each unless it may be part of the answer; nothing where the capture is."""
+    if decision.party in (Party.CAPTURE, Party.UNKNOWN) or not context.waited_s:
+        return ()
+    allowed = SHARE * context.waited_s
+    counted = context.account.intervals.where(context.account.counted)
+    lookups = context.account.lookups
+    made = []
+    if _high_s(counted, NETWORK) < allowed and decision.party not in NETWORK_PARTIES and _tcp_seen(context):
+        made.append(RuledOut("Not the network path", _path_number(context)))
+    if len(lookups) and _high_s(counted, (Code.DNS_LOOKUP,)) < allowed and decision.cause is not Cause.DNS_FAILURE:
+        took = (lookups["answer_ns"] - lookups["query_ns"])[lookups["answer_ns"] >= 0]
+        median = f", median {duration(float(np.median(took)) / 1e9)}" if len(took) else ""
+        made.append(RuledOut("Not DNS", f"{count(len(lookups), 'look-up')}{median}"))
+    if _high_s(counted, TRANSFER) < allowed and not queueing.queue_seen(context) and _tcp_seen(context):
+        made.append(RuledOut("Not bandwidth", f"Peak {_peak(context)}; no queueing seen"))
+    return tuple(made)
+
+
+def _high_s(intervals: Intervals, codes: tuple[Code, ...]) -> float:
+    return intervals.where(np.isin(intervals.code, codes)).high_wall_ns() / 1e9
+
+
+def _tcp_seen(context: Context) -> bool:
+    return bool((context.account.paths.round_trip_ns > 0).any())
+
+
+def _path_number(context: Context) -> str:
+    known = context.account.paths.round_trip_ns[context.account.paths.round_trip_ns > 0]
+    sent = int(context.flows["payload_frames"].sum())
+    again = int(context.flows["retransmitted_frames"].sum())
+    retransmitted = f"; {again / sent:.2%} retransmitted" if sent else ""
+    return f"Round trip {duration(float(np.median(known)) / 1e9)}{retransmitted}"
+
+
+def _peak(context: Context) -> str:
+    peak = max(
+        (float((chunk["payload_bytes"].max(axis=1) * 8).max()) for chunk in context.tables.series if len(chunk)),
+        default=0.0,
+    )
+    for unit, size in (("Gbit/s", 1e9), ("Mbit/s", 1e6), ("kbit/s", 1e3)):
+        if peak >= size:
+            return f"{peak / size:.1f} {unit}"
+    return f"{peak:.0f} bit/s"

@@ -1,0 +1,223 @@
+"""A decision in words: names, numbers, what it is not, and whom to ask."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pcap_analyzer.analysis.blame import loss_side
+from pcap_analyzer.analysis.columns import Ints, add_up
+from pcap_analyzer.analysis.context import Context
+from pcap_analyzer.analysis.failure_words import failure_words, resolver
+from pcap_analyzer.analysis.findings import count, duration, severity
+from pcap_analyzer.analysis.intervals import Code
+from pcap_analyzer.analysis.model import Cause, Confidence, Party, Severity, Verdict
+from pcap_analyzer.analysis.phrases import PHRASES
+from pcap_analyzer.analysis.ruled_out import ruled_out
+from pcap_analyzer.analysis.verdict import Decision
+
+ALMOST_ALL = 0.8  # of the waiting with one server, host or client makes it the scope
+
+SIDES = {
+    Party.NETWORK_CLIENT_SIDE: "between the capture point and the client",
+    Party.NETWORK_SERVER_SIDE: "between the capture point and the server",
+}
+CAPTURE_CAUSES = (
+    Cause.ONE_SIDED_CAPTURE,
+    Cause.CAPTURE_INCOMPLETE,
+    Cause.CAPTURE_DUPLICATES,
+    Cause.TRUNCATED_FILE,
+    Cause.INSUFFICIENT_DATA,
+)
+
+
+def verdict(context: Context, decision: Decision) -> Verdict:
+    """The verdict as it is shown."""
+    phrase = PHRASES[decision.cause]
+    words = _words(context, decision)
+    headline, sentence = phrase.headline, phrase.sentence.format_map(words)
+    if decision.confidence is Confidence.LOW and decision.cause is not Cause.INSUFFICIENT_DATA:
+        headline = f"Probably: {_lowered(headline)}"
+        sentence = f"Probably, {_lowered(sentence) if phrase.sentence[0].isalpha() else sentence}"
+    share = _share(context, decision)
+    return Verdict(
+        cause=decision.cause,
+        party=decision.party,
+        scope=scope(context, decision),
+        confidence=decision.confidence,
+        severity=_severity(context, decision),
+        headline=headline,
+        sentence=sentence,
+        detail=" ".join(filter(None, (phrase.detail.format_map(words), _following(context, decision)))),
+        next_step=phrase.next_step.format_map(words),
+        ruled_out=ruled_out(context, decision),
+        share=round(share, 6) if share is not None else None,
+    )
+
+
+def _lowered(text: str) -> str:
+    return text[0].lower() + text[1:]
+
+
+def _share(context: Context, decision: Decision) -> float | None:
+    if decision.code is None or decision.seconds is None or not context.waited_s:
+        return None
+    return min(1.0, decision.seconds / context.waited_s)
+
+
+def _severity(context: Context, decision: Decision) -> Severity:
+    if decision.cause is Cause.NONE:
+        return Severity.INFO
+    if decision.cause in CAPTURE_CAUSES:
+        return Severity.LOW
+    if decision.failed is not None or decision.code is None:
+        return Severity.HIGH
+    if decision.cause is Cause.BANDWIDTH_LIMIT:
+        return Severity.LOW
+    return severity(decision.seconds or 0.0, context.waited_s)
+
+
+def _words(context: Context, decision: Decision) -> dict[str, str]:
+    """The fields of phrases.py; those that a cause does not need may be empty."""
+    return (
+        _who(context, decision)
+        | _figures(context, decision)
+        | _path(context, decision)
+        | failure_words(context, decision)
+    )
+
+
+def _who(context: Context, decision: Decision) -> dict[str, str]:
+    rows, names = decision.rows, context.names
+    if rows is None or len(rows) == 0:
+        unnamed = dict.fromkeys(("server", "host", "client_host", "client_side"), "the server")
+        return unnamed | {
+            "client": "the clients",
+            "reader": "the receiver",
+            "port": "",
+            "targets": "",
+            "resolver": resolver(context, decision),
+        }
+    row = int(rows[0])
+    servers, clients = _distinct(context, decision)
+    server = names.server(row) if servers == 1 else f"{names.server(row)} and {count(servers - 1, 'other server')}"
+    client = (
+        names.client_host(row) if clients == 1 else f"{names.client_host(row)} and {count(clients - 1, 'other client')}"
+    )
+    return {
+        "server": server,
+        "host": names.server_host(row),
+        "port": str(int(context.flows["server_port"][row])),
+        "client": client,
+        "client_host": names.client_host(row),
+        "client_side": names.client_host(row),
+        "reader": server if decision.party is Party.SERVER else client,
+        "targets": f"{len(np.unique(names.service_of[rows])):,}",
+        "resolver": resolver(context, decision),
+    }
+
+
+def _distinct(context: Context, decision: Decision) -> tuple[int, int]:
+    """Servers and clients that together have `ALMOST_ALL` of the waiting: others are not worth naming."""
+    rows = decision.rows
+    if rows is None or decision.code is None:
+        return 1, 1
+    weight = context.account.flow_ns[rows, decision.code]
+    servers = context.names.service_of[rows]
+    clients = np.unique(context.flows["client_ip"][rows], axis=0, return_inverse=True)[1].reshape(-1)
+    return _needed(add_up(servers, weight, int(servers.max()) + 1)), _needed(
+        add_up(clients, weight, int(clients.max()) + 1)
+    )
+
+
+def _needed(sums: Ints) -> int:
+    ordered = np.sort(sums[sums > 0])[::-1].cumsum()
+    return int(np.searchsorted(ordered, ALMOST_ALL * ordered[-1])) + 1 if len(ordered) else 1
+
+
+def _figures(context: Context, decision: Decision) -> dict[str, str]:
+    facts, account = context.tables.capture, context.account
+    share = _share(context, decision)
+    chosen = account.intervals.of(decision.code) if decision.code is not None else None
+    units = len(np.unique(chosen.unit[chosen.unit >= 0])) if chosen is not None else 0
+    unknown = account.intervals.of(Code.UNKNOWN).wall_ns() / 1e9
+    span = ((facts.last_ns or 0) - (facts.first_ns or 0)) / 1e9
+    return {
+        "seconds": duration(decision.seconds or 0.0),
+        "total": duration(context.waited_s),
+        "share": f"{share or 0.0:.0%}",
+        "units": count(units, "request"),
+        "exchanges": f"{int((~account.gaps.closing).sum()):,}",
+        "lookups": f"{len(account.lookups):,}",
+        "p95": f"{max(1.0, np.ceil((decision.p95_s or 0.0) * 1e3)):.0f} ms",
+        "duration": duration(span),
+        "unknown": duration(unknown),
+        "unknown_part": f": {duration(unknown)} of {duration(context.waited_s)} of waiting have no known cause"
+        if unknown
+        else "",
+        "duplicates": f"{facts.duplicate_frames:,}",
+        "frames": f"{facts.frames:,}",
+        "damage": f"{facts.damage.reason} The last whole frame is {facts.damage.frame:,}." if facts.damage else "",
+    }
+
+
+def _path(context: Context, decision: Decision) -> dict[str, str]:
+    rows = decision.rows if decision.rows is not None else np.empty(0, np.int64)
+    known = context.account.paths.round_trip_ns[rows]
+    known = known[known > 0]
+    round_trip = f" (network round trip {duration(float(np.median(known)) / 1e9)})" if len(known) else ""
+    side = decision.party if decision.party in SIDES else loss_side(context, rows)
+    sent, again = (
+        int(context.flows["payload_frames"][rows].sum()),
+        int(context.flows["retransmitted_frames"][rows].sum()),
+    )
+    worst = (
+        int(context.account.intervals.of(decision.code).length_ns.max()) / 1e9
+        if decision.code is not None and decision.seconds
+        else 0
+    )
+    return {
+        "round_trip": round_trip,
+        "side": SIDES.get(side, "on the way"),
+        "retransmitted": f"{again / sent:.2%}" if sent else "An unknown part",
+        "worst": f" The longest single wait was {duration(worst)}." if worst else "",
+    }
+
+
+def _following(context: Context, decision: Decision) -> str:
+    """The next largest waiting, which the verdict does not mean."""
+    if decision.code is None or decision.failed is not None:
+        return ""
+    chosen = context.account.intervals.where(
+        context.account.counted & (context.account.intervals.code != decision.code)
+    )
+    parts = {code: chosen.of(code).wall_ns() / 1e9 for code in Code if (chosen.code == code).any()}
+    if not parts:
+        return ""
+    code = max(parts, key=lambda one: parts[one])
+    if parts[code] < 0.01 * context.waited_s:
+        return ""
+    return f"Next comes {code.category.value.replace('_', ' ')} with {duration(parts[code])}."
+
+
+def scope(context: Context, decision: Decision) -> str:
+    """Whom it is about: one server, one host, one client, a resolver, or all."""
+    rows = decision.rows
+    if (decision.failed is not None and len(decision.failed.lookups)) or decision.code is Code.DNS_LOOKUP:
+        return f"resolver {resolver(context, decision)}"
+    if rows is None or len(rows) == 0 or decision.cause in CAPTURE_CAUSES:
+        return "all"
+    row = int(rows[0])
+    weight = context.account.flow_ns[rows, decision.code] if decision.code is not None else np.ones(len(rows), np.int64)
+    if decision.cause is Cause.PORT_SCAN:
+        return f"client {context.names.client_host(row)}"
+    same_service = context.names.service_of[rows] == context.names.service_of[row]
+    same_host = (context.flows["server_ip"][rows] == context.flows["server_ip"][row]).all(axis=1)
+    same_client = (context.flows["client_ip"][rows] == context.flows["client_ip"][row]).all(axis=1)
+    for same, name in (
+        (same_service, f"server {context.names.server(row)}"),
+        (same_host, f"server {context.names.server_host(row)}"),
+        (same_client, f"client {context.names.client_host(row)}"),
+    ):
+        if int(weight[same].sum()) >= ALMOST_ALL * int(weight.sum()):
+            return name
+    return "all"
