@@ -75,7 +75,7 @@ __all__ = [
 
 FLAG_BITS = {"F": 0x01, "S": 0x02, "R": 0x04, "P": 0x08, "A": 0x10, "U": 0x20, "E": 0x40, "C": 0x80}
 TCP, UDP, ICMP, ICMPV6 = 6, 17, 1, 58
-HOP_BY_HOP, ROUTING, FRAGMENT, DESTINATION_OPTIONS, NO_NEXT_HEADER = 0, 43, 44, 60, 59
+FRAGMENT = 44
 ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_VLAN, ETHERTYPE_QINQ = 0x0800, 0x86DD, 0x8100, 0x88A8
 CLIENT_MAC, SERVER_MAC = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
 
@@ -291,7 +291,7 @@ class Ipv6:
 
 
 def extension(kind: int, data: bytes = b"\x01\x04\0\0\0\0") -> tuple[int, bytes]:
-    """A hop-by-hop, routing or destination header; `data` is 6, 14, 22 ... bytes (default: one PadN option)."""
+    """A hop-by-hop (0), routing (43) or destination (60) header; `data` is 6, 14, 22 ... bytes (default: one PadN option)."""
     assert len(data) % 8 == 6, "extension headers are multiples of eight bytes"
     return kind, bytes([(len(data) + 2) // 8 - 1]) + data
 

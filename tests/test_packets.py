@@ -8,6 +8,7 @@ import pytest
 from tests.needs import need
 from tests.packets import (
     LINK_ETHERNET,
+    LINK_LOOP,
     LINK_NULL,
     LINK_RAW,
     LINK_SLL,
@@ -17,6 +18,7 @@ from tests.packets import (
     Interface,
     Ipv4,
     Ipv6,
+    Pcapng,
     Tcp,
     Udp,
     address_record,
@@ -153,6 +155,7 @@ def test_dns_answers_repeat_the_question(tmp_path: Path) -> None:
         (LINK_SLL, sll(PACKET)),
         (LINK_SLL2, sll2(PACKET)),
         (LINK_NULL, null(PACKET)),
+        (LINK_LOOP, null(PACKET, order="big")),
         (LINK_RAW, raw(PACKET)),
     ],
 )
@@ -192,3 +195,11 @@ def test_pcapng_times_follow_the_interface(
         interfaces=[Interface(tsresol=tsresol, tsoffset_s=tsoffset_s, drops=5)],
     )
     assert fields(path, "frame.time_epoch", "frame.len") == [[f"1700000000.{fraction}", "74"]]
+
+
+def test_a_simple_packet_block_is_a_frame_of_the_first_interface(tmp_path: Path) -> None:
+    writer, interface = Pcapng("little"), Interface(snaplen=60)
+    blocks = [writer.section(), writer.interface(interface)]
+    path = tmp_path / "a.pcapng"
+    path.write_bytes(b"".join([*blocks, writer.simple_packet(Frame(0, ethernet(PACKET)), interface)]))
+    assert fields(path, "frame.cap_len", "frame.len", "ip.id") == [["60", "74", "0x1267"]]

@@ -11,7 +11,7 @@ from random import Random
 
 from tests.golden.clock import Clock
 from tests.golden.endpoint import Endpoint, Segment
-from tests.golden.plan import CLIENT, SERVER, US, Close, Conversation, Fault, Message, Step
+from tests.golden.plan import CLIENT, SERVER, US, Conversation, Fault, Message, Step
 from tests.packets import CLIENT_MAC, SERVER_MAC, Frame, Ipv4, Ipv6, Tcp, Transport, ethernet, icmp_error
 
 APPLICATION_ANSWERS_FIN_NS = 120 * US
@@ -121,7 +121,6 @@ class _Script:
     def __init__(self, plan: Conversation, clock: Clock, end: Endpoint) -> None:
         self._clock = clock
         self._end = end
-        self._answer_close = plan.answer_close
         self._closing = False
         self._busy = False
         self._steps: list[tuple[int, Step]] = []
@@ -134,7 +133,7 @@ class _Script:
 
     def proceed(self) -> None:
         """Begin the next step if its turn has come."""
-        if self._end.receiving.fin_received and self._answer_close and not self._closing:
+        if self._end.receiving.fin_received and not self._closing:
             self._closing = True
             self._clock.after(APPLICATION_ANSWERS_FIN_NS, self._end.close)
         if self._busy or not self._steps or not self._end.established:
@@ -182,8 +181,3 @@ class _Run:
         self._network.ends[CLIENT].connect()
         self._clock.run(self._until_ns)
         return self._network.seen
-
-
-def close(*, by: int = CLIENT, think_ns: int = 0) -> Close:
-    """The usual end: FIN by one side, answered by the other."""
-    return Close(by, think_ns)

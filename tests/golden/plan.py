@@ -133,4 +133,3 @@ class Conversation:
     unreachable: Unreachable | None = None
     seed: int = 1
     lasts_ns: int = 600 * S  # nothing is simulated later than so long after the start
-    answer_close: bool = True  # the side that reads a FIN closes too
