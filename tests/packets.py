@@ -291,7 +291,10 @@ class Ipv6:
 
 
 def extension(kind: int, data: bytes = b"\x01\x04\0\0\0\0") -> tuple[int, bytes]:
-    """A hop-by-hop (0), routing (43) or destination (60) header; `data` is 6, 14, 22 ... bytes (default: one PadN option)."""
+    """A hop-by-hop (0), routing (43) or destination (60) header.
+
+    `data` is 6, 14, 22 ... bytes; by default one PadN option.
+    """
     assert len(data) % 8 == 6, "extension headers are multiples of eight bytes"
     return kind, bytes([(len(data) + 2) // 8 - 1]) + data
 
