@@ -1,0 +1,223 @@
+"""From the setup link to the report and back, as two people do it: a real service, a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.chromium import Watch, watched_context
+from tests.browser.people import ADMIN, PRIYA, log_in, register, set_up
+from tests.browser.service import Service, running_service
+from tests.needs import need
+
+pytestmark = pytest.mark.browser
+
+SAMPLE = Path(__file__).parents[2] / "examples" / "slow-checkout.pcapng"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    need("chromium")
+    with running_service(tmp_path_factory.mktemp("service") / "data") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def admin(browser: Browser, service: Service) -> Iterator[Page]:
+    """The administrator's browser, logged in through the setup link; its complaints fail the module."""
+    watch = Watch()
+    page = watched_context(browser, watch).new_page()
+    set_up(page, service, ADMIN)
+    yield page
+    page.context.close()
+    assert watch.complaints == []
+
+
+def upload(page: Page, *files: Path) -> None:
+    page.locator("[data-files]").set_input_files(files)
+
+
+def test_the_setup_link_makes_the_first_administrator_and_leads_home(admin: Page, service: Service) -> None:
+    admin.goto(service.url)
+
+    expect(admin.get_by_role("heading", level=1, name="Analyses")).to_be_visible()
+    expect(admin.get_by_role("link", name="Admin")).to_be_visible()
+
+
+def test_the_setup_link_works_once(browser: Browser, watch: Watch, admin: Page, service: Service) -> None:
+    del admin
+    watch.expected_statuses.add(404)
+    page = watched_context(browser, watch).new_page()
+
+    page.goto(service.setup_link)
+
+    expect(page.get_by_role("alert")).to_contain_text("no longer valid")
+
+
+def test_a_stranger_asks_waits_is_approved_and_logs_in(
+    browser: Browser, watch: Watch, admin: Page, service: Service
+) -> None:
+    watch.expected_statuses.add(403)
+    page = watched_context(browser, watch).new_page()
+    register(page, service, PRIYA, reason="Ticket INC-48812")
+    expect(page.get_by_text("Waiting for approval")).to_be_visible()
+    log_in(page, service, PRIYA)
+    expect(page.get_by_role("link", name="Analyses")).to_have_count(0)
+
+    admin.goto(f"{service.url}/admin/users")
+    expect(admin.get_by_text("Ticket INC-48812")).to_be_visible()
+    admin.get_by_role("button", name=f"Approve {PRIYA.username}").click()
+    expect(admin.get_by_text("Nobody is waiting")).to_be_visible()
+
+    log_in(page, service, PRIYA)
+    expect(page.get_by_role("heading", level=1, name="Analyses")).to_be_visible()
+    expect(page.get_by_role("link", name="Admin")).to_have_count(0)
+
+
+def test_who_was_declined_reads_the_reason(browser: Browser, watch: Watch, admin: Page, service: Service) -> None:
+    watch.expected_statuses.add(403)
+    page = watched_context(browser, watch).new_page()
+    stranger = PRIYA.called("stranger")
+    register(page, service, stranger, reason="")
+    admin.goto(f"{service.url}/admin/users")
+
+    admin.get_by_role("link", name=f"Decline {stranger.username}").click()
+    admin.get_by_label("Your reason").fill("Ask your team lead first.")
+    admin.get_by_role("button", name="Decline").click()
+    log_in(page, service, stranger)
+
+    expect(page.get_by_text("Ask your team lead first.")).to_be_visible()
+
+
+def test_an_upload_becomes_a_report_without_leaving_home(admin: Page, service: Service) -> None:
+    admin.goto(service.url)
+
+    upload(admin, SAMPLE)
+
+    row = admin.locator("[data-jobs] .job", has_text=SAMPLE.name)
+    expect(row).to_contain_text("Done", timeout=20_000)
+    expect(admin.locator("#recent").get_by_role("link", name=SAMPLE.name)).to_be_visible()
+    row.get_by_role("link", name=SAMPLE.name).click()
+    expect(admin.get_by_role("heading", level=1, name=SAMPLE.name)).to_be_visible()
+    expect(admin.locator("#verdict h2")).not_to_be_empty()
+    expect(admin.locator("#findings")).to_be_visible()
+    expect(admin.locator("#capture")).to_be_visible()
+
+
+def test_a_file_that_is_no_capture_is_refused_with_a_sentence(
+    browser: Browser, watch: Watch, admin: Page, service: Service, tmp_path: Path
+) -> None:
+    del admin
+    watch.expected_statuses.add(415)
+    page = watched_context(browser, watch).new_page()
+    log_in(page, service, ADMIN)
+    archive = tmp_path / "captures.zip"
+    archive.write_bytes(b"PK\x03\x04" + bytes(200))
+
+    upload(page, archive)
+
+    expect(page.get_by_role("alert")).to_contain_text("ZIP")
+
+
+def test_a_dropped_file_is_uploaded(admin: Page, service: Service) -> None:
+    admin.goto(service.url)
+
+    admin.evaluate(
+        """(text) => {
+          const transfer = new DataTransfer();
+          const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+          transfer.items.add(new File([bytes], "dropped.pcap"));
+          dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
+        }""",
+        "1MOyoQIABAAAAAAAAAAAAAAABAABAAAA",
+    )
+
+    expect(admin.locator("[data-jobs] .job", has_text="dropped.pcap")).to_contain_text("Done", timeout=20_000)
+
+
+def test_the_page_of_a_task_turns_into_the_report(admin: Page, service: Service) -> None:
+    admin.goto(service.url)
+
+    admin.get_by_role("button", name="Try a sample").click()
+
+    expect(admin.locator("#verdict h2")).not_to_be_empty(timeout=20_000)
+
+
+def test_the_report_can_be_downloaded_and_opens_offline(
+    browser: Browser, watch: Watch, admin: Page, service: Service, tmp_path: Path
+) -> None:
+    admin.goto(service.url)
+    admin.locator("#recent").get_by_role("link", name=SAMPLE.name).first.click()
+
+    with admin.expect_download() as started:
+        admin.get_by_role("link", name="Report", exact=True).click()
+    saved = tmp_path / "saved.html"
+    started.value.save_as(saved)
+
+    offline = watched_context(browser, watch)
+    offline.set_offline(True)
+    page = offline.new_page()
+    page.goto(saved.as_uri())
+    expect(page.get_by_role("heading", level=1, name=SAMPLE.name)).to_be_visible()
+
+
+def test_deleting_asks_first_and_then_removes(admin: Page, service: Service) -> None:
+    admin.goto(service.url)
+    upload(admin, SAMPLE)
+    row = admin.locator("[data-jobs] .job", has_text=SAMPLE.name)
+    expect(row).to_contain_text("Done", timeout=20_000)
+    row.get_by_role("link").click()
+    address = admin.url
+
+    admin.get_by_label("More downloads and actions").click()
+    admin.get_by_role("link", name="Delete").click()
+    admin.get_by_role("dialog").get_by_role("button", name="Delete").click()
+
+    expect(admin.get_by_text("The analysis was deleted")).to_be_visible()
+    assert admin.request.get(address).status == 404
+
+
+def test_everything_but_uploads_works_without_script(
+    browser: Browser, watch: Watch, admin: Page, service: Service
+) -> None:
+    del admin
+    page = watched_context(browser, watch, script=False).new_page()
+    log_in(page, service, ADMIN)
+
+    page.get_by_role("button", name="Try a sample").click()
+    heading = page.locator("#verdict h2")
+    for _ in range(40):
+        if heading.count():
+            break
+        page.wait_for_timeout(250)
+        page.reload()
+    expect(heading).not_to_be_empty()
+    page.goto(f"{page.url}/delete")
+    page.get_by_role("button", name="Delete").click()
+
+    expect(page.get_by_text("The analysis was deleted")).to_be_visible()
+
+
+def test_pages_are_keyboard_first(admin: Page, service: Service) -> None:
+    admin.goto(service.url)
+
+    admin.keyboard.press("/")
+    expect(admin.get_by_role("searchbox")).to_be_focused()
+    admin.keyboard.press("Escape")
+    admin.keyboard.press("j")
+    admin.keyboard.press("Enter")
+
+    expect(admin.locator("#verdict")).to_be_visible()
+
+
+def test_search_finds_by_name_and_says_when_nothing_matches(admin: Page, service: Service) -> None:
+    admin.goto(service.url)
+    search = admin.get_by_role("searchbox")
+
+    search.fill("no such capture")
+    search.press("Enter")
+
+    expect(admin.get_by_text("Nothing matches")).to_be_visible()
