@@ -8,8 +8,9 @@ from tests.golden.cast import AT_SERVER, BETWEEN, MORNING_NS, pages, talk
 from tests.golden.conversation import Seen
 from tests.golden.golden import Golden, pcapng, whole
 from tests.golden.plan import CLIENT, MS, S
-from tests.packets import Interface, Tcp
+from tests.packets import Frame, Interface, Ipv4, Tcp, ethernet
 
+ROUTER_MAC = bytes.fromhex("0200000000fe")
 QUICK = [15 * MS, 18 * MS, 20 * MS]
 _HEALTHY = tuple(talk(n, pages(QUICK, body_bytes=3_200), BETWEEN, at_s=2 * n) for n in range(3))
 _AT_SERVER = tuple(talk(n, pages(QUICK, body_bytes=3_200), AT_SERVER, at_s=2 * n) for n in range(3))
@@ -39,6 +40,17 @@ def _twice(seen: Sequence[Seen]) -> bytes:
             key=lambda one: one.time_ns,
         )
     )
+
+
+def _twice_across_a_router(seen: Sequence[Seen]) -> bytes:
+    """Captured before and behind a router: the second copy has a VLAN tag, other addresses of the link, a lower TTL."""
+    frames = []
+    for one in seen:
+        assert isinstance(one.packet, Ipv4)
+        routed = replace(one.packet, ttl=one.packet.ttl - 1)
+        copy = Frame(one.time_ns + 25_000, ethernet(routed, source=ROUTER_MAC, vlans=(120,)))
+        frames += [one.frame(), copy]
+    return pcapng(sorted(frames, key=lambda frame: frame.time_ns))
 
 
 def _one_side(seen: Sequence[Seen]) -> bytes:
@@ -93,6 +105,16 @@ GOLDENS = (
         flags=frozenset({"retransmission", "duplicate_ack", "out_of_order"}),
         conversations=_HEALTHY[:2],
         finish=_twice,
+    ),
+    Golden(
+        "capture_quality",
+        "fires-duplicates-across-a-router",
+        "Every frame was captured on both sides of a router, in one file.",
+        cause=Cause.CAPTURE_DUPLICATES,
+        party=Party.CAPTURE,
+        flags=frozenset({"retransmission", "duplicate_ack", "out_of_order"}),
+        conversations=_HEALTHY[:2],
+        finish=_twice_across_a_router,
     ),
     Golden(
         "capture_quality",
