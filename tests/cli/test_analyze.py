@@ -97,6 +97,24 @@ def test_each_of_several_captures_has_its_heading() -> None:
     assert f"━━ {HEALTHY.name}" in run.stdout
 
 
+@pytest.mark.parametrize(
+    ("more", "styled"),
+    [
+        ({"TERM": "xterm-256color"}, True),
+        ({"TERM": "xterm-256color", "NO_COLOR": "1"}, False),
+        ({"TERM": "dumb"}, False),
+    ],
+)
+def test_a_terminal_gets_colour_unless_it_or_the_person_declines(more: dict[str, str], styled: bool) -> None:
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen([*COMMAND, "analyze", str(HEALTHY)], stdout=terminal, env=environment(**more))
+    os.close(terminal)
+    shown = _drained(controller)
+
+    assert process.wait(LIMIT_S) == 0
+    assert (b"\x1b[" in shown) is styled
+
+
 # --- what detectors run --------------------------------------------------------------------------------------------
 
 
@@ -346,7 +364,7 @@ def test_a_person_at_a_terminal_sees_progress_on_a_long_file(tmp_path: Path) -> 
     while b"frames" not in shown:
         shown += os.read(controller, 4096)
     seen.set()
-    drain = threading.Thread(target=_drain, args=(controller,))
+    drain = threading.Thread(target=_drained, args=(controller,))
     drain.start()
     out, _ = process.communicate(timeout=LIMIT_S)
     feeder.join()
@@ -358,10 +376,12 @@ def test_a_person_at_a_terminal_sees_progress_on_a_long_file(tmp_path: Path) -> 
     assert b"slow-to-arrive.pcapng" in shown
 
 
-def _drain(controller: int) -> None:
-    """Read what the terminal shows until nobody writes to it any more."""
+def _drained(controller: int) -> bytes:
+    """What the terminal shows until nobody writes to it any more."""
+    shown = b""
     try:
-        while os.read(controller, 4096):
-            pass
-    except OSError:
-        return
+        while part := os.read(controller, 4096):
+            shown += part
+    except OSError:  # Linux says so when the last writer closes
+        return shown
+    return shown

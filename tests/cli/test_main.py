@@ -11,7 +11,7 @@ from pcap_analyzer import __version__
 from tests.cli.command import HEALTHY, LIMIT_S, environment, pcap_analyzer
 
 #: Import-heavy packages that have no business on the way from a file to its text.
-UNWANTED = ("sqlalchemy", "fastapi", "starlette", "pydantic", "polars", "asyncio", "jinja2", "uvicorn", "rich.progress")
+UNWANTED = ("sqlalchemy", "fastapi", "starlette", "pydantic", "polars", "asyncio", "jinja2", "uvicorn", "rich.console")
 
 COUNT_MODULES = """
 import sys
@@ -36,10 +36,7 @@ def modules_after(*arguments: str) -> set[str]:
 
 
 def test_analyze_imports_nothing_heavy() -> None:
-    modules = modules_after("analyze", str(HEALTHY))
-
-    assert not modules.intersection(UNWANTED)
-    assert "rich.console" in modules
+    assert not modules_after("analyze", str(HEALTHY)).intersection(UNWANTED)
 
 
 @pytest.mark.parametrize("arguments", [["--quiet"], ["--json", "-"]])

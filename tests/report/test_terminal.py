@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,38 +9,27 @@ from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
-from rich.console import Console
 
 from pcap_analyzer.analysis.model import Report
-from pcap_analyzer.report.layout import cells_of_shares, wrapped
-from pcap_analyzer.report.terminal import print_report
+from pcap_analyzer.report.layout import Look, Page, cells_of_shares, wrapped
+from pcap_analyzer.report.terminal import write_report
 from tests.report import sample
 
 GOLDEN = Path(__file__).parent / "golden"
 STYLES = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def printed(report: Report, *, width: int = 80, encoding: str = "utf-8", colour: bool = False) -> str:
-    raw = io.BytesIO()
-    stream = io.TextIOWrapper(raw, encoding=encoding, newline="\n")
-    console = Console(
-        file=stream,
-        width=width,
-        force_terminal=colour,
-        color_system="truecolor" if colour else None,
-        legacy_windows=False,
-        _environ={},
-    )
-    print_report(report, console)
-    stream.flush()
-    return raw.getvalue().decode(encoding)
+def printed(report: Report, *, width: int = 80, ascii_only: bool = False, colour: bool = False) -> str:
+    page = Page(Look(width, not ascii_only, terminal=colour, colours="truecolor" if colour else None))
+    write_report(report, page)
+    return page.text()
 
 
 CASES: dict[str, Callable[[], str]] = {
     "report-80": lambda: printed(sample.report()),
     "report-60": lambda: printed(sample.report(), width=60),
     "report-140": lambda: printed(sample.report(), width=140),
-    "report-80-ascii": lambda: printed(sample.report(), encoding="ascii"),
+    "report-80-ascii": lambda: printed(sample.report(), ascii_only=True),
     "report-80-colour": lambda: printed(sample.report(), colour=True),
     "healthy-80": lambda: printed(sample.healthy()),
     "damaged-80": lambda: printed(sample.damaged()),

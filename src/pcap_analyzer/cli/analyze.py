@@ -107,16 +107,14 @@ def _print_json(report: Report, wishes: Wishes) -> None:
 
 
 def _print_text(report: Report, wishes: Wishes) -> None:
-    from rich.console import Console  # noqa: PLC0415  # Rich is for those who want text
+    from pcap_analyzer.report import terminal  # noqa: PLC0415  # for those who want text
+    from pcap_analyzer.report.layout import Look, Page  # noqa: PLC0415
 
-    from pcap_analyzer.report import terminal  # noqa: PLC0415
-
-    console = Console(highlight=False)
-    with console.capture() as text:
-        if wishes.several:
-            terminal.print_heading(report.capture.name, console)
-        terminal.print_report(report, console)
-    outputs.write_standard_output(text.get())
+    page = Page(Look.of(outputs.standard_output()))
+    if wishes.several:
+        terminal.write_heading(report.capture.name, page)
+    terminal.write_report(report, page)
+    outputs.write_standard_output(page.text())
 
 
 def _name(capture: Path) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 
 import click
-from rich.console import Console
 
 from pcap_analyzer.analysis import registry
 from pcap_analyzer.analysis.detector import Detector, Setting
@@ -13,7 +12,7 @@ from pcap_analyzer.cli import outputs
 from pcap_analyzer.errors import UsageError
 from pcap_analyzer.report import words
 from pcap_analyzer.report.format import measure
-from pcap_analyzer.report.layout import MARGIN, Page, Span
+from pcap_analyzer.report.layout import MARGIN, Look, Page, Span
 
 STRONG, QUIET = "bold", "dim"
 _UNITS = {"percent": "%", "count": "", "ratio": ""}
@@ -32,13 +31,12 @@ def explain(detector: str | None) -> None:
     """
     detectors = registry.load()
     chosen = None if detector is None else _chosen(detector, detectors)
-    console = Console(highlight=False)
-    with console.capture() as text:
-        if chosen is None:
-            _list(Page(console), detectors)
-        else:
-            _explain(Page(console), chosen)
-    outputs.write_standard_output(text.get())
+    page = Page(Look.of(outputs.standard_output()))
+    if chosen is None:
+        _list(page, detectors)
+    else:
+        _explain(page, chosen)
+    outputs.write_standard_output(page.text())
 
 
 def _chosen(wanted: str, detectors: tuple[Detector, ...]) -> Detector:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from pcap_analyzer.errors import StorageFull, StorageUnavailable
 
@@ -47,18 +48,24 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
+def standard_output() -> TextIO:
+    """Raises StorageUnavailable where the caller of the program closed it."""
+    if sys.stdout is None:
+        raise StorageUnavailable("Standard output is closed; the result has nowhere to go.")
+    return sys.stdout
+
+
 def write_standard_output(text: str) -> None:
     """Print `text` as it is and make sure that it left.
 
     Raises StorageFull and StorageUnavailable. Where the reader of a pipe went away the program ends, without a word,
     as one that SIGPIPE ends.
     """
-    if sys.stdout is None:
-        raise StorageUnavailable("Standard output is closed; the result has nowhere to go.")
+    out = standard_output()
     try:
         with told_in_a_sentence("Standard output"):
-            sys.stdout.write(text)
-            sys.stdout.flush()
+            out.write(text)
+            out.flush()
     except BrokenPipeError:
         _forget_standard_output()
         raise SystemExit(PIPE_CLOSED) from None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TextIO
 
 from rich.cells import cell_len
-from rich.console import Console
-from rich.text import Text
 
 from pcap_analyzer.report.format import NARROW, printable
 
@@ -34,28 +35,43 @@ class Span:
 
 
 @dataclass(frozen=True)
+class Look:
+    """What a stream can show. Without colour only Rich's table of character widths is imported."""
+
+    columns: int = 80
+    unicode: bool = True
+    terminal: bool = False
+    colours: str | None = None  # Rich's names: "standard", "256", "truecolor"; None: no styles at all
+
+    @classmethod
+    def of(cls, stream: TextIO) -> Look:
+        """Honours NO_COLOR, FORCE_COLOR, TERM, COLORTERM and COLUMNS; a pipe or a file gets plain text."""
+        unicode = (stream.encoding or "ascii").lower().startswith("utf")
+        if not (stream.isatty() or os.environ.get("FORCE_COLOR")):
+            return cls(shutil.get_terminal_size().columns, unicode)
+        from rich.console import Console  # noqa: PLC0415  # heavy, and of use at a terminal only
+
+        console = Console(file=stream)
+        colours = None if console.no_color else console.color_system
+        return cls(console.width, unicode, console.is_terminal, colours)
+
+
 class Page:
-    """Where lines go: a console, the cells of a line between the margins, and whether it shows more than ASCII."""
+    """Lines, gathered one after another, and at last one text."""
 
-    console: Console
-    width: int = field(init=False)
-    unicode: bool = field(init=False)
+    def __init__(self, look: Look) -> None:
+        self.look = look
+        self.width = min(max(look.columns, NARROWEST), WIDEST) - 2 * MARGIN  # between the margins
+        self._lines: list[tuple[Span, ...]] = []
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "width", min(max(self.console.width, NARROWEST), WIDEST) - 2 * MARGIN)
-        object.__setattr__(self, "unicode", self.console.encoding.lower().startswith("utf"))
-
-    @property
-    def coloured(self) -> bool:
-        return self.console.color_system is not None and not self.console.no_color
+    def text(self) -> str:
+        """All lines, each with its newline and without spaces at its end."""
+        paint = _painter(self.look.colours)
+        return "".join(paint(_without_trailing_spaces(line)) + "\n" for line in self._lines)
 
     def line(self, *spans: Span, indent: int = MARGIN) -> None:
         """One line exactly as given: never wrapped and never cut, so that what is longer stays copyable."""
-        text = Text(" " * indent)
-        for span in spans:
-            text.append(self._shown(span.text), span.style or None)
-        text.rstrip()
-        self.console.print(text, soft_wrap=True, markup=False, highlight=False, emoji=False)
+        self._lines.append((Span(" " * indent), *(Span(self._shown(span.text), span.style) for span in spans)))
 
     def blank(self) -> None:
         self.line()
@@ -107,8 +123,8 @@ class Page:
         breaks it between words; what is copied stays one line.
         """
         shown = printable(expression)
-        edge = self.console.width
-        if self.console.is_terminal and indent + cell_len(shown) > edge:
+        edge = self.look.columns
+        if self.look.terminal and indent + cell_len(shown) > edge:
             lines = wrapped(shown, edge - indent, words=_FILTER_WORDS.findall(shown))
             filled = [line + " " * (edge - indent - cell_len(line)) for line in lines[:-1]]
             shown = (" " * indent).join([*filled, lines[-1]])
@@ -116,9 +132,31 @@ class Page:
 
     def _shown(self, text: str) -> str:
         text = text.replace(NARROW, " ")
-        if self.unicode:
+        if self.look.unicode:
             return text
         return text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")
+
+
+def _without_trailing_spaces(line: tuple[Span, ...]) -> tuple[Span, ...]:
+    spans = list(line)
+    while spans:
+        last = spans.pop()
+        kept = last.text.rstrip(" ")
+        if kept:
+            return (*spans, Span(kept, last.style))
+    return ()
+
+
+def _painter(colours: str | None) -> Callable[[tuple[Span, ...]], str]:
+    """How a line becomes text: with the escapes of `colours`, or plain."""
+    if colours is None:
+        return lambda line: "".join(span.text for span in line)
+    from rich.color import ColorSystem  # noqa: PLC0415
+    from rich.style import Style  # noqa: PLC0415
+
+    systems = {"256": ColorSystem.EIGHT_BIT, "truecolor": ColorSystem.TRUECOLOR}
+    system = systems.get(colours, ColorSystem.STANDARD)
+    return lambda line: "".join(Style.parse(span.style).render(span.text, color_system=system) for span in line)
 
 
 def wrapped(text: str, width: int, *, words: Sequence[str] | None = None) -> list[str]:

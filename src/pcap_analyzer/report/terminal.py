@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rich.cells import cell_len
-from rich.console import Console
 
 from pcap_analyzer.analysis.model import (
     CaptureSummary,
@@ -64,10 +63,8 @@ _GLYPHS = "█▓▒░▚╱┼·"
 _ASCII_GLYPHS = "#=+:-~o."
 
 
-def print_report(report: Report, console: Console) -> None:
-    """Everything that a person needs at first, for 60 to 140 columns; honours what the console says of colour,
-    width and encoding. Writes to the console's file and may raise what that raises."""
-    page = Page(console)
+def write_report(report: Report, page: Page) -> None:
+    """Everything that a person needs at first, fitted to the page."""
     page.blank()
     _verdict(page, report)
     _warnings(page, report)
@@ -78,9 +75,8 @@ def print_report(report: Report, console: Console) -> None:
     _imprint(page, report)
 
 
-def print_heading(name: str, console: Console) -> None:
+def write_heading(name: str, page: Page) -> None:
     """What stands above the text of each capture where there are several."""
-    page = Page(console)
     page.blank()
     page.line(Span(_sign(page, "━━ ", "== "), QUIET), Span(text.printable(name), STRONG), indent=0)
 
@@ -262,7 +258,7 @@ def _imprint(page: Page, report: Report) -> None:
 
 
 def _sign(page: Page, sign: str, ascii_sign: str) -> str:
-    return sign if page.unicode else ascii_sign
+    return sign if page.look.unicode else ascii_sign
 
 
 def _severity_sign(page: Page, severity: Severity) -> str:
@@ -274,11 +270,11 @@ def _colour(part: PartOfWaiting) -> str:
 
 
 def _glyph(page: Page, rank: int) -> str:
-    if page.coloured and page.unicode:
+    if page.look.colours and page.look.unicode:
         return "█"
-    glyphs = _GLYPHS if page.unicode else _ASCII_GLYPHS
+    glyphs = _GLYPHS if page.look.unicode else _ASCII_GLYPHS
     return glyphs[min(rank, len(glyphs) - 1)]
 
 
 def _swatch(page: Page, rank: int) -> str:
-    return "■" if page.coloured and page.unicode else _glyph(page, rank)
+    return "■" if page.look.colours and page.look.unicode else _glyph(page, rank)
