@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 
 import click
 
@@ -15,6 +16,12 @@ from pcap_analyzer.report.format import measure
 from pcap_analyzer.report.layout import MARGIN, Look, Page, Span
 
 STRONG, QUIET = "bold", "dim"
+
+#: The parts that every detector's docstring has after its summary.
+LABELS = ("Method", "Source", "False alarms")
+LABEL_CELLS = 15
+_SECTIONS = re.compile(rf"\n\s*\n|\n(?=(?:{'|'.join(LABELS)}):)")
+
 _UNITS = {"percent": "%", "count": "", "ratio": ""}
 
 
@@ -63,8 +70,8 @@ def _explain(page: Page, detector: Detector) -> None:
     page.blank()
     page.line(Span(detector.id, STRONG))
     page.blank()
-    for paragraph in detector.explanation.split("\n\n"):
-        _paragraph(page, paragraph)
+    for section in _SECTIONS.split(detector.explanation):
+        _section(page, section.strip("\n"))
         page.blank()
     page.line(Span("Findings", STRONG))
     for kind in detector.kinds:
@@ -79,18 +86,23 @@ def _explain(page: Page, detector: Detector) -> None:
     for setting in settings:
         page.blank()
         page.line(Span(setting.name, STRONG), Span(f"  {_default(setting)}"))
-        page.prose(setting.what, indent=MARGIN + 2)
+        page.prose(setting.what[:1].upper() + setting.what[1:], indent=MARGIN + 2)
         page.prose(f"Source: {setting.source}", QUIET, indent=MARGIN + 2)
 
 
-def _paragraph(page: Page, paragraph: str) -> None:
-    """Flowing text is fitted to the window; lists and tables keep their lines."""
-    lines = paragraph.strip("\n").splitlines()
+def _section(page: Page, section: str) -> None:
+    """Flowing text is fitted to the window beside its label; lists and tables keep their lines."""
+    lines = section.splitlines()
     if any(line.startswith((" ", "*", "-", "|")) for line in lines):
         for line in lines:
             page.line(Span(line))
+        return
+    text = " ".join(lines)
+    label, colon, rest = text.partition(":")
+    if colon and label in LABELS:
+        page.hanging((Span(f"{label + colon:<{LABEL_CELLS}}", STRONG),), rest.strip())
     else:
-        page.prose(" ".join(lines))
+        page.prose(text)
 
 
 def _default(setting: Setting) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from pcap_analyzer.capture.reader import Progress
 from pcap_analyzer.report.format import count, printable
 from pcap_analyzer.report.words import STAGES
 
@@ -15,19 +16,6 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 SHOWN_AFTER_S = 0.5
-
-
-class Step(Protocol):
-    """What the engine tells: `capture.reader.Progress`."""
-
-    @property
-    def stage(self) -> str: ...
-    @property
-    def bytes_done(self) -> int: ...
-    @property
-    def bytes_total(self) -> int | None: ...
-    @property
-    def frames(self) -> int: ...
 
 
 def wanted(*, quiet: bool) -> bool:
@@ -56,7 +44,7 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.stop()
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: Progress) -> None:
         if time.monotonic() < self._shown_from:
             return
         if self._bar is None or self._task is None:
@@ -76,16 +64,16 @@ class ProgressBar:
 
 def _bar() -> RichProgress:
     """Drawn only when the engine reports, so that no thread of its own wakes beside the analysis."""
+    from rich import progress  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn  # noqa: PLC0415
 
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=30),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TextColumn("{task.fields[stage]} · {task.fields[frames]} frames ·", style="dim"),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(compact=True),
+    return progress.Progress(
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(bar_width=30),
+        progress.TextColumn("{task.percentage:>3.0f} %"),
+        progress.TextColumn("{task.fields[stage]} · {task.fields[frames]} frames ·", style="dim"),
+        progress.TransferSpeedColumn(),
+        progress.TimeRemainingColumn(compact=True),
         console=Console(stderr=True),
         auto_refresh=False,
         transient=True,
