@@ -46,8 +46,9 @@ class Detector:
 
     def documented_settings(self) -> tuple[Setting, ...]:
         """Every setting with its default, meaning and source."""
+        defaults = self.settings()
         return tuple(
-            Setting(one.name, float(one.default), one.metadata.get("what", ""), one.metadata.get("source", ""))
+            Setting(one.name, getattr(defaults, one.name), one.metadata.get("what", ""), one.metadata.get("source", ""))
             for one in fields(self.settings)
         )
 

@@ -60,8 +60,12 @@ def by_service(context: Context, intervals: Intervals) -> Iterator[Case]:
 def worst_flows(intervals: Intervals) -> Ints:
     """Rows of the flows that have part in the intervals, the longest sum first."""
     rows, place = np.unique(intervals.flow, return_inverse=True)
-    sums = add_up(place, intervals.length_ns, len(rows))
-    ordered: Ints = rows[np.argsort(-sums, kind="stable")]
+    return worst_first(rows, add_up(place, intervals.length_ns, len(rows)))
+
+
+def worst_first(rows: Ints, waited_ns: Ints) -> Ints:
+    """Rows in order of what they waited, the longest first."""
+    ordered: Ints = rows[np.argsort(-waited_ns, kind="stable")]
     return ordered
 
 
@@ -72,8 +76,13 @@ def services_of(context: Context, rows: Ints) -> Iterator[Ints]:
         yield rows[context.names.service_of[rows] == service]
 
 
-def finding(context: Context, kind: FindingKind, case: Case, words: Words, proof: Proof) -> Finding:
-    """A finding about TCP flows of one service; its seconds are None where the case has no intervals of waiting."""
+def finding(
+    context: Context, kind: FindingKind, case: Case, words: Words, proof: Proof, *, display_filter: str | None = None
+) -> Finding:
+    """A finding about TCP flows of one service; its seconds are None where the case has no intervals of waiting.
+
+    `display_filter` stands for the one of the service's flows, where that does not show everything.
+    """
     return Finding(
         kind=kind.id,
         category=kind.category,
@@ -85,7 +94,7 @@ def finding(context: Context, kind: FindingKind, case: Case, words: Words, proof
         flow_count=len(case.rows),
         flows=flow_refs(context, case.rows),
         evidence=proof.evidence,
-        display_filter=service_filter(context, case.rows),
+        display_filter=display_filter or service_filter(context, case.rows),
         example_filter=example_filter(proof.evidence),
         next_step=words.next_step,
         numbers=proof.numbers,
@@ -176,6 +185,12 @@ def bounded_confidence(intervals: Intervals) -> Confidence:
 def since_start(context: Context, time_ns: int) -> str:
     """ "12.3 s": where in the capture something happened."""
     return f"{(time_ns - context.start_ns) / 1e9:.1f} s"
+
+
+def when(context: Context, intervals: Intervals) -> str:
+    """The sentence that says from when to when."""
+    first, last = int(intervals.start_ns.min()), int(intervals.end_ns.max())
+    return f"First seen {since_start(context, first)} into the capture, last at {since_start(context, last)}."
 
 
 def duration(seconds: float) -> str:

@@ -1,9 +1,9 @@
 """Servers that take long to answer although the request had reached them.
 
-Method: in every exchange the gap between the last byte of the request and the first byte of the response, less the
-round trip between the capture point and the server (the request's own acknowledgement, else the smallest measured
-on that path), is the server's thinking. Gaps of at least `slow_answer_ms` are gathered by service; a service is reported
-when they lasted `total_ms` or longer together, in wall clock time.
+Method: the gap between the last byte of a request and the first byte of its response, less the round trip between the
+capture point and the server (the request's own acknowledgement, else the smallest measured on that path), is the
+server's thinking. Gaps of at least `slow_answer_ms` are gathered by service; a service is reported when together they
+lasted `total_ms` or longer, in wall clock time.
 Source: the generic turn of TRANSUM (Paul Offord); RFC 1122, 4.2.3.2 for what an acknowledgement may take; 100 ms:
 Jakob Nielsen, Usability Engineering, 1993.
 False alarms: a server that waits for another one behind it is named here, and that other one is to blame: capture
@@ -29,7 +29,7 @@ from pcap_analyzer.analysis.findings import (
     evidence,
     finding,
     severity,
-    since_start,
+    when,
 )
 from pcap_analyzer.analysis.intervals import Code, Intervals
 from pcap_analyzer.analysis.model import Category, Evidence, Finding, FindingKind, Number
@@ -73,8 +73,7 @@ def _report(context: Context, case: Case, thinking: Intervals) -> Finding:
             f"In {len(lengths):,} of {count(requests, 'request')} the server had the request and then sent nothing for "
             f"{duration(median)} (median), {duration(high)} at the 95th percentile. "
             f"The time that packets need between here and the server is already taken off.",
-            f"It began {since_start(context, int(case.intervals.start_ns.min()))} into the capture and was last seen "
-            f"at {since_start(context, int(case.intervals.end_ns.max()))}.",
+            when(context, case.intervals),
         ),
         next_step=f"Ask whoever runs {server} what it was doing: look into its logs at these times for requests from "
         f"{client}, and at the database and services behind it. The network cannot make this faster.",

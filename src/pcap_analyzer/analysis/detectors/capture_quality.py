@@ -1,0 +1,100 @@
+"""Faults of the capture itself, each with what it voids: they come before any other conclusion.
+
+Method: the reader says where a file is cut or damaged, which frames were captured short, and what the capturing
+machine dropped; the kernel counts backward clock steps, frames captured twice, bytes that were acknowledged but never
+captured, connections of which one direction is missing and those that were open before the capture began.
+Source: the pcapng specification (interface statistics); Wireshark's tcp.analysis.ack_lost_segment; Paxson: Automated
+Packet Trace Analysis of TCP Implementations, SIGCOMM 1997, for what filters drop, add and stamp wrongly.
+False alarms: frames are captured short on purpose to spare the payload; asymmetric routes show one direction only
+although nothing is wrong with the network.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pcap_analyzer.analysis.context import Context
+from pcap_analyzer.analysis.detector import Detector, setting
+from pcap_analyzer.analysis.findings import evidence, example_filter, flow_refs, stream_filter
+from pcap_analyzer.analysis.model import Confidence, Evidence, Finding, FindingKind
+from pcap_analyzer.analysis.quality import Fault, faults
+
+
+def _kind(name: str, title: str, advice: str) -> FindingKind:
+    return FindingKind(id=name, title=title, category=None, advice=advice)
+
+
+AGAIN = "Capture again with a larger buffer, a capture filter, or on a faster machine."
+KINDS = (
+    _kind(
+        "truncated_file", "File cut short", "Copy the file again, or let the capturing program end before you take it."
+    ),
+    _kind("cut_frames", "Frames captured short", "Capture whole frames (snap length 0) where their contents matter."),
+    _kind("missing_frames", "Frames missing from the capture", AGAIN),
+    _kind("limit_reached", "A limit of the analysis was reached", "Analyse a shorter part of the capture."),
+    _kind("clock_step", "Clock stepped back", "Keep the capturing machine's clock steady (NTP that slews)."),
+    _kind("duplicate_frames", "Frames captured twice", "Mirror one direction a port, or use editcap -d."),
+    _kind("undecoded", "Frames that are not understood", "Nothing to do, unless these frames are what you look for."),
+    _kind("one_sided", "One direction missing", "Capture where both directions pass, and mirror both."),
+    _kind("mid_stream", "Connections older than the capture", "Start capturing before the connections are made."),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    example_count: float = setting(
+        20, "streams that a filter of these findings names at most", "judgement: people read it"
+    )
+
+
+def find(context: Context, settings: Settings) -> Iterator[Finding]:
+    for fault in faults(context):
+        yield _report(context, fault, int(settings.example_count))
+
+
+def _report(context: Context, fault: Fault, streams: int) -> Finding:
+    kind = next(kind for kind in KINDS if kind.id == fault.kind)
+    proof = _evidence(context, fault)
+    return Finding(
+        kind=kind.id,
+        category=None,
+        severity=fault.severity,
+        confidence=Confidence.HIGH,
+        title=fault.what,
+        explanation=(f"It voids {fault.voids}.",),
+        seconds=None,
+        flow_count=len(fault.rows),
+        flows=flow_refs(context, fault.rows),
+        evidence=proof,
+        display_filter=fault.display_filter or _streams(context, fault, streams),
+        example_filter=example_filter(proof),
+        next_step=kind.advice,
+    )
+
+
+def _streams(context: Context, fault: Fault, most: int) -> str:
+    """The flows that a fault touches; of many, the first ones."""
+    return stream_filter(sorted(set(context.flows["stream"][fault.rows[:most]].tolist())))
+
+
+def _evidence(context: Context, fault: Fault) -> tuple[Evidence, ...]:
+    if fault.events and len(fault.rows):
+        return tuple(
+            one
+            for (frame, time_ns), row in zip(fault.events, _rows_of(fault), strict=True)
+            for one in evidence(context, row, ((frame, time_ns, "Here it shows"),))
+        )
+    facts = context.tables.capture
+    last = facts.damage.frame if facts.damage is not None else facts.frames
+    return (Evidence(max(1, last), (facts.last_ns or 0) / 1e9, "Last whole frame"),)
+
+
+def _rows_of(fault: Fault) -> list[int]:
+    """The flow of each event: one flow's events, or the first frame of several flows."""
+    several = fault.kind in ("one_sided", "mid_stream")
+    rows = fault.rows[: len(fault.events)] if several else np.repeat(fault.rows[:1], len(fault.events))
+    return [int(row) for row in rows]
+
+
+DETECTOR = Detector("capture_quality", KINDS, ("flows", "events"), Settings, find)

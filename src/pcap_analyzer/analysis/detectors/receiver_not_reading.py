@@ -1,0 +1,127 @@
+"""Receivers that do not take their data: the sender has to stop because the receive window is used up.
+
+Method: a pause in a transfer belongs to the receiver when everything sent is acknowledged and what comes next does not
+fit into the announced window, or when the window is full and under half of its maximum on this connection: the program
+does not empty its buffer. Windows are taken as the sender knew them when it fell silent. Reported by service and side
+from `total_ms` on.
+Source: RFC 9293 (3.8.6, managing the window), RFC 7323 (window scaling).
+False alarms: a window of a connection that was open before the capture began cannot be scaled; there only a window of
+0 counts. A receive window that is open but too small for the path is no slow reader: that is `window_limited`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pcap_analyzer.analysis.columns import Ints
+from pcap_analyzer.analysis.context import Context
+from pcap_analyzer.analysis.detector import Detector, setting
+from pcap_analyzer.analysis.findings import (
+    Case,
+    Proof,
+    Words,
+    bounded_confidence,
+    by_service,
+    count,
+    duration,
+    evidence,
+    finding,
+    severity,
+    when,
+)
+from pcap_analyzer.analysis.intervals import Code
+from pcap_analyzer.analysis.model import Category, Evidence, Finding, FindingKind, Number
+from pcap_analyzer.capture.tables import C2S, S2C, EventKind
+
+NOT_READING = FindingKind(
+    id="receiver_not_reading",
+    title="Receiver not reading",
+    category=Category.RECEIVER_NOT_READING,
+    advice="Ask whoever runs the receiving machine why its program reads so slowly: processor, disk, a paused program.",
+)
+LIMITED = FindingKind(
+    id="window_limited",
+    title="Receive window too small",
+    category=Category.WINDOW_LIMITED,
+    advice="Ask whoever runs the receiving machine to enlarge its receive buffers, or who removes window scaling.",
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    total_ms: float = setting(200, "waiting for a receiver is reported from this sum on", "judgement")
+
+
+def find(context: Context, settings: Settings) -> Iterator[Finding]:
+    for kind, code in ((NOT_READING, Code.RECEIVER_NOT_READING), (LIMITED, Code.WINDOW_LIMITED)):
+        intervals = context.account.intervals.of(code)
+        for side in (S2C, C2S):
+            for case in by_service(context, intervals.where(intervals.side == side)):
+                if case.seconds * 1e3 >= settings.total_ms:
+                    yield _report(context, kind, case, side)
+
+
+def _report(context: Context, kind: FindingKind, case: Case, side: int) -> Finding:
+    row = int(case.rows[0])
+    server, client = context.names.server(row), context.names.client_host(row)
+    reader, sender = (client, server) if side == S2C else (server, client)
+    largest = int(context.flows["window_max"][case.rows, 1 - side].max())
+    shut = int(context.flows["zero_windows"][case.rows, 1 - side].sum())
+    longest = int(case.intervals.length_ns.max()) / 1e9
+    waits = len(case.intervals)
+    title = (
+        f"{reader} stopped reading: {sender} had to wait {duration(case.seconds)}"
+        if kind is NOT_READING
+        else f"The receive window of {reader} is too small: {sender} had to wait {duration(case.seconds)}"
+    )
+    words = Words(
+        title=title,
+        explanation=(
+            f"{sender} had data to send and the network would have taken it, but {reader} allowed no more: "
+            f"{count(waits, 'wait')}, the longest {duration(longest)}. Its window was closed {count(shut, 'time')} and "
+            f"was at most {largest:,} bytes on these connections.",
+            when(context, case.intervals),
+        ),
+        next_step=f"{kind.advice.rstrip('.')} ({reader}).",
+    )
+    numbers = (
+        Number("waits", waits, ""),
+        Number("longest wait", longest, "s"),
+        Number("closed windows", shut, ""),
+        Number("largest window", largest, "bytes"),
+    )
+    evidence_rows = _evidence(context, case)
+    proof = Proof(evidence_rows, numbers, bounded_confidence(case.intervals), severity(case.seconds, context.waited_s))
+    return finding(context, kind, case, words, proof)
+
+
+def _evidence(context: Context, case: Case) -> tuple[Evidence, ...]:
+    """The pause that was longest: what closed the window, the last packet before it, the first after it."""
+    worst = int(case.intervals.length_ns.argmax())
+    row = int(case.intervals.flow[worst])
+    begin, end = int(case.intervals.start_ns[worst]), int(case.intervals.end_ns[worst])
+    frames = [*_pause_frames(context, row, begin, end)]
+    shut = context.events_of(np.array([row]), EventKind.ZERO_WINDOW)
+    nearest: Ints = abs(shut["time_ns"] - begin).argsort(kind="stable")[:1]
+    frames += [
+        (int(one["frame"]), int(one["time_ns"]), "Window closed: the receiver takes no more") for one in shut[nearest]
+    ]
+    flow = context.flows[row]
+    return evidence(
+        context, row, frames or [(int(flow["last_frame"]), int(flow["last_ns"]), "Last packet of the connection")]
+    )
+
+
+def _pause_frames(context: Context, row: int, begin: int, end: int) -> Iterator[tuple[int, int, str]]:
+    flow = context.flows["flow"][row]
+    for chunk in context.tables.pauses:
+        mine = chunk[(chunk["flow"] == flow) & (chunk["start_ns"] <= begin) & (chunk["end_ns"] >= end)]
+        for one in mine[:1]:
+            yield int(one["start_frame"]), int(one["start_ns"]), "Last packet before the sender had to stop"
+            yield int(one["end_frame"]), int(one["end_ns"]), "The sender goes on"
+
+
+DETECTOR = Detector(
+    "receiver_not_reading", (NOT_READING, LIMITED), ("flows", "exchanges", "pauses", "events"), Settings, find
+)
