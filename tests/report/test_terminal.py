@@ -45,7 +45,9 @@ def test_the_text_is_the_golden_one(name: str) -> None:
 
 @pytest.mark.parametrize("width", [20, 60, 73, 80, 100, 140, 400])
 def test_only_what_must_stay_whole_is_wider_than_the_terminal(width: int) -> None:
+    long = "Connections come up late because their first packets are lost"
     report = sample.report()
+    report = replace(report, verdict=replace(report.verdict, headline=long))
     whole = {finding.display_filter for finding in report.findings} | {report.capture.name}
 
     lines = [line.strip() for line in printed(report, width=width).splitlines()]

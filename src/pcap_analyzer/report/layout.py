@@ -89,7 +89,7 @@ class Page:
         if gap >= 2:
             self.line(*spans, Span(" " * gap), right)
         else:
-            self.line(*spans)
+            self.hanging(spans[:-1], spans[-1].text, spans[-1].style)
             self.line(right)
 
     def row(self, parts: Iterable[Span], separator: Span, *, indent: int = MARGIN) -> None:
