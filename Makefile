@@ -7,7 +7,7 @@ KERNEL := src/pcap_analyzer/capture/kernel
 STATIC := src/pcap_analyzer/web/static
 REQUIREMENTS := requirements/build.txt requirements/run.txt requirements/dev.txt
 
-.PHONY: help setup run test lint bench format lock schema clean
+.PHONY: help setup run test lint bench acceptance format lock schema clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -30,6 +30,9 @@ lint: setup ## style, types, layering
 
 bench: setup ## cost against cat, tcptrace and tshark in one run
 	$(BIN)/python -m benchmarks
+
+acceptance: setup ## every promised figure as it is written; the log goes to docs/acceptance.md
+	$(BIN)/python -m tests.acceptance
 
 format: setup ## let ruff rewrite the Python files
 	$(BIN)/ruff check --fix .

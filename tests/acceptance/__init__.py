@@ -1,0 +1,1 @@
+"""The figures that are promised, measured as they are written: `make acceptance`."""
