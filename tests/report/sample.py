@@ -294,8 +294,8 @@ def report() -> Report:
         not_computed=(NotComputed("slow_dns", "the table of look-ups could not be read back from disk"),),
         quality=(
             QualityNote(
-                "The interface dropped 12 packets while capturing.",
-                "Loss near 14:02:59 may be the capture's own.",
+                "The capturing machine dropped 12 frames",
+                "losses near these moments: a frame may be missing here and have reached its receiver",
                 Severity.LOW,
             ),
         ),
@@ -336,6 +336,9 @@ def healthy() -> Report:
     )
 
 
+DAMAGE = "the file ends in the middle of a record, at byte 2,104,880"
+
+
 def damaged() -> Report:
     """A file that ends in the middle of a record and is judged with care."""
     full = report()
@@ -344,7 +347,7 @@ def damaged() -> Report:
         capture=replace(
             full.capture,
             name="customer-88231.cap",
-            damage="The file ends in the middle of frame 3121, at byte 2,104,880: the copy was probably cut.",
+            damage=DAMAGE,
             cut_frames=118,
             exact_until_frame=2_900,
             overflows={"live flows": 4},
@@ -356,10 +359,14 @@ def damaged() -> Report:
             headline="The server is probably slow",
         ),
         quality=(
-            QualityNote("The file is cut after frame 3120.", "What came later is not in this report.", Severity.HIGH),
             QualityNote(
-                "118 frames were captured shorter than they were (snap length 96).",
-                "HTTP and TLS in them could not be read.",
+                f"The file is damaged or cut short after frame 3,120: {DAMAGE}",
+                "everything after that frame: it was not analysed",
+                Severity.HIGH,
+            ),
+            QualityNote(
+                "118 frames (4%) were captured shorter than they were (snap length 96 bytes)",
+                "what the missing bytes held: names, status codes, handshakes; times and sizes are whole",
                 Severity.MEDIUM,
             ),
         ),

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 SHOWN_AFTER_S = 0.5
+_BAR = ("bar.complete", "bar.finished", "bar.pulse")
+_CALM = ("progress.data.speed", "progress.remaining")
 
 
 def wanted(*, quiet: bool) -> bool:
@@ -66,6 +68,7 @@ def _bar() -> RichProgress:
     """Drawn only when the engine reports, so that no thread of its own wakes beside the analysis."""
     from rich import progress  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
+    from rich.theme import Theme  # noqa: PLC0415
 
     return progress.Progress(
         progress.TextColumn("{task.description}", markup=False),
@@ -74,7 +77,7 @@ def _bar() -> RichProgress:
         progress.TextColumn("{task.fields[stage]} · {task.fields[frames]} frames ·", style="dim"),
         progress.TransferSpeedColumn(),
         progress.TimeRemainingColumn(compact=True),
-        console=Console(stderr=True),
+        console=Console(stderr=True, theme=Theme(dict.fromkeys(_CALM, "dim") | dict.fromkeys(_BAR, "#4a8fe0"))),
         auto_refresh=False,
         transient=True,
     )

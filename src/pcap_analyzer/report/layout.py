@@ -67,14 +67,17 @@ class Page:
     def text(self) -> str:
         """All lines, each with its newline and without spaces at its end."""
         paint = _painter(self.look.colours)
-        return "".join(paint(_without_trailing_spaces(line)) + "\n" for line in self._lines)
+        return "".join(paint(line) + "\n" for line in self._lines)
 
     def line(self, *spans: Span, indent: int = MARGIN) -> None:
         """One line exactly as given: never wrapped and never cut, so that what is longer stays copyable."""
-        self._lines.append((Span(" " * indent), *(Span(self._shown(span.text), span.style) for span in spans)))
+        shown = (Span(" " * indent), *(Span(self._shown(span.text), span.style) for span in spans))
+        self._lines.append(_without_trailing_spaces(shown))
 
     def blank(self) -> None:
-        self.line()
+        """One empty line, however often it is asked for."""
+        if not self._lines or self._lines[-1]:
+            self._lines.append(())
 
     def prose(self, text: str, style: str = "", *, indent: int = MARGIN) -> None:
         """A paragraph."""

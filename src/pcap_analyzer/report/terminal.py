@@ -119,21 +119,22 @@ def _capture_facts(capture: CaptureSummary) -> list[str]:
 
 def _warnings(page: Page, report: Report) -> None:
     """Damage first and loud; then what the capture's quality voids."""
-    capture = report.capture
-    damaged = capture.damage is not None or capture.exact_until_frame is not None
-    if not damaged and not report.quality:
-        return
+    capture, notes = report.capture, report.quality
+    told = " ".join(note.what for note in notes)
     page.blank()
-    if capture.damage is not None:
+    if capture.damage is not None and capture.damage not in told:
         page.hanging((_warning(page, "DAMAGED FILE"),), capture.damage, LOUD)
-    if capture.exact_until_frame is not None:
-        limits = ", ".join(f"{name} {text.count(times)}" for name, times in capture.overflows.items())
-        sentence = f"Counts are exact up to frame {capture.exact_until_frame} only; limits reached: {limits or '—'}."
+    if capture.exact_until_frame is not None and not any(limit in told for limit in capture.overflows):
+        limits = ", ".join(f"{limit} ({text.count(times)} times)" for limit, times in capture.overflows.items())
+        sentence = f"Counts are exact up to frame {capture.exact_until_frame} only. Limits reached: {limits or '—'}"
         page.hanging((_warning(page, "NOT EXACT"),), sentence, LOUD)
-    for note in report.quality:
-        style = LOUD if note.severity.rank >= Severity.MEDIUM.rank else ""
-        head = Span(_severity_sign(page, note.severity) + " ", _SEVERITY_STYLES[note.severity])
-        page.hanging((head,), f"{note.what} {note.voids}".strip(), style)
+    for note in notes:
+        damaged = capture.damage is not None and capture.damage in note.what
+        sign = Span(_severity_sign(page, note.severity) + " ", _SEVERITY_STYLES[note.severity])
+        head = _warning(page, "DAMAGED FILE") if damaged else sign
+        page.hanging((head,), note.what, LOUD if note.severity.rank >= Severity.MEDIUM.rank else "")
+        if note.voids:
+            page.hanging((Span("  voids  ", QUIET),), note.voids, QUIET)
 
 
 def _warning(page: Page, title: str) -> Span:
@@ -231,7 +232,8 @@ def _finding(page: Page, rank: int, finding: Finding) -> None:
 
 
 def _facts(finding: Finding) -> list[Span]:
-    facts = [finding.kind, text.plural(finding.flow_count, "flow"), _frames(finding)]
+    flows = [text.plural(finding.flow_count, "flow")] if finding.flow_count else []
+    facts = [finding.kind, *flows, _frames(finding)]
     if finding.confidence is not Confidence.HIGH:
         facts.append(f"confidence: {words.CONFIDENCES[finding.confidence]}")
     return [Span(text.printable(fact), QUIET) for fact in facts]
