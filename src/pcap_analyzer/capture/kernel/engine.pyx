@@ -83,9 +83,9 @@ cdef class Kernel:
         self.closing_count = self.closing_next = 0
         e.seed = int.from_bytes(os.urandom(8), "little") | 1
         e.seed2 = int.from_bytes(os.urandom(8), "little") | 1
-        e.live_limit = max(live_flows, 1)
-        e.segment_limit = max(segments, 16)
-        e.gap_limit = max(gaps, 1)
+        e.live_limit = max(live_flows, <uint64_t> 1)
+        e.segment_limit = max(segments, <uint32_t> 16)
+        e.gap_limit = max(gaps, <uint32_t> 1)
         e.slots = <Slot *> calloc(FIRST_SLOTS, sizeof(Slot))
         e.slot_mask = FIRST_SLOTS - 1
         e.pair_slots = <PairSlot *> calloc(FIRST_SLOTS, sizeof(PairSlot))

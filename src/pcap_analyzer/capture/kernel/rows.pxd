@@ -211,7 +211,7 @@ cdef struct Late:
 cdef inline void rows_init(Rows *r, uint32_t size) noexcept nogil:
     memset(r, 0, sizeof(Rows))
     r.size = size
-    r.chunk_rows = min(CHUNK_ROWS, CHUNK_BYTES // size)
+    r.chunk_rows = min(<uint32_t> CHUNK_ROWS, <uint32_t> CHUNK_BYTES // size)
 
 cdef inline void rows_free(Rows *r) noexcept nogil:
     cdef uint32_t i

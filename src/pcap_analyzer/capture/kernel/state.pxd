@@ -95,7 +95,6 @@ cdef struct Segment:
     uint64_t frame
     uint32_t length
     uint32_t ts_value
-    int32_t pending     # its newest undecided copy, -1 none
     uint16_t ip_id
     uint8_t copies      # times sent: Karn's rule samples segments sent once
     uint8_t filled      # it came late into a gap: no leg sample
@@ -107,7 +106,6 @@ cdef struct Gap:
     int64_t time
     uint64_t frame      # of the packet that stepped over them
     int64_t event       # row of its GAP event
-    int64_t pause       # first pause row in which it may stand open, -1 none
     uint16_t ip_id
     bint acked          # acknowledged without having been seen
 
@@ -121,6 +119,11 @@ cdef struct Copy:
     uint32_t first_ts
     uint32_t ts_value
     bint timestamped
+    uint64_t frame
+    uint32_t bytes
+    int64_t turn        # index of the exchange that it prolonged, -1 none
+    int64_t last_ns     # the run's last packet before it
+    uint64_t last_frame
 
 #: What the receiver had said after one of its packets passed the capture point.
 cdef struct AckState:
@@ -146,6 +149,7 @@ cdef struct Stashed:
     uint8_t *bytes      # owned
 
 cdef enum:
+    DOUBTS = 8
     ECHOES = 16
     STASH_SEGMENTS = 32
     RECORD_HEAD = 48
@@ -171,6 +175,7 @@ cdef struct Way:
     uint32_t segment_head
     uint32_t segment_count
     uint32_t segment_room
+    uint32_t segment_past   # acknowledged segments still readable before the head
     Gap *gaps           # owned
     uint32_t gap_count
     uint32_t gap_room
@@ -179,9 +184,13 @@ cdef struct Way:
     uint32_t ack_count
     uint32_t ack_room
     uint64_t ack_base   # number of the ring's oldest entry
-    uint64_t known      # number of the newest entry that the sender knows
+    uint64_t known      # number of the first entry that the sender does not know yet
+    int64_t known_acked # what it knows to be acknowledged
+    uint64_t sack_print # tells one set of SACK blocks from another
     Copy *copies        # owned
     uint32_t copy_count
+    int64_t doubtful[DOUBTS]    # pause rows whose hole is a single gap that may prove to be no loss
+    uint32_t doubts
     bint started        # payload was seen
     bint probed         # a probe beyond the top is unanswered
     int64_t last_ns     # last needed payload packet
@@ -219,6 +228,9 @@ cdef struct Way:
     Stashed *stash      # owned array of STASH_SEGMENTS
     uint32_t stash_count
     uint32_t stash_bytes
+    uint8_t *hello      # owned; a handshake message under collection
+    uint32_t hello_length
+    uint32_t hello_have
 
 #: One exchange while it is open.
 cdef struct Turn:
@@ -231,8 +243,10 @@ cdef struct Turn:
     int64_t request_last_start  # of the segment with the last request byte
     int64_t body_end            # stream offset where the response ends, -1 unknown
     bint framed_complete
-    bint closing_sent           # the peer has closed after it
-    int64_t burst_bytes
+    int64_t tail_ns             # the response's last packet before a small one that may be a closing record
+    uint64_t tail_frame
+    uint32_t tail_bytes
+    bint tail_small
 
 cdef enum TlsStage:
     TLS_NONE = 0
