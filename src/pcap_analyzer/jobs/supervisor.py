@@ -55,6 +55,10 @@ class Run:
         ours, theirs = os.pipe2(os.O_CLOEXEC)
         try:
             self._process = await self._start(capture_fd, theirs)
+        except OSError:
+            os.close(ours)
+            log.exception("the analysis process cannot be started")
+            return Failed("The analysis could not be started: the server has too few resources at the moment.")
         finally:
             os.close(theirs)
         if self._killed:

@@ -181,7 +181,11 @@ async def claim_next(session: AsyncSession, now: datetime) -> tuple[Claim, Task]
         .returning(Task)
     )
     task = result.scalars().first()
-    return None if task is None else (Claim(task.task_id, task.attempt), task)
+    if task is None:
+        return None
+    # What an earlier run reported would be taken for this one's.
+    await session.execute(delete(ProgressSnapshot).where(ProgressSnapshot.task_id == task.task_id))
+    return Claim(task.task_id, task.attempt), task
 
 
 def _held(claim: Claim) -> tuple[ColumnElement[bool], ...]:

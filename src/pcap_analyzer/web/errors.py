@@ -56,7 +56,7 @@ async def on_app_error(request: Request, error: Exception) -> Response:
         return RedirectResponse(elsewhere, HTTPStatus.SEE_OTHER)
     error_id = secrets.token_hex(4)
     if error.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("%s %s: %s (error %s)", request.method, request.url.path, error, error_id)
+        log.error("%s %s: %s (error %s)", request.method, _route(request), error, error_id)
     advice = next((text for kind, text in WHAT_TO_DO if isinstance(error, kind)), None)
     kept = "Everything that was uploaded and analysed before is kept." if error.http_status >= 500 else None
     return await _answer(request, ErrorView(error.http_status, error.title, str(error), kept, advice, error_id))
@@ -99,7 +99,7 @@ async def on_invalid_request(request: Request, error: Exception) -> Response:
 async def on_mistake(request: Request, error: Exception) -> Response:
     """A mistake of this program. The answer names an id that the log has too, and nothing of the inside."""
     error_id = secrets.token_hex(4)
-    log.error("%s %s failed (error %s)", request.method, request.url.path, error_id, exc_info=error)
+    log.error("%s %s failed (error %s)", request.method, _route(request), error_id, exc_info=error)
     view = ErrorView(
         status=500,
         title="Something went wrong",
@@ -129,6 +129,11 @@ async def _answer(request: Request, view: ErrorView) -> Response:
         status_code=view.status,
         media_type="application/problem+json",
     )
+
+
+def _route(request: Request) -> str:
+    """The route without its parameters: a setup link's token does not belong in a log."""
+    return getattr(request.scope.get("route"), "path", "an unknown path")
 
 
 def _wants_page(request: Request) -> bool:

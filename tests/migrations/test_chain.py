@@ -1,0 +1,121 @@
+"""Every revision: up, down, up, with rows in every table."""
+
+import sqlite3
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from pcap_analyzer.errors import DatabaseUnavailable
+from pcap_analyzer.store import upgrade
+from pcap_analyzer.store.models import Base
+from pcap_analyzer.store.session import SqliteUrl
+from tests.migrations import old
+
+
+def migrate(url: SqliteUrl, revision: str, *, down: bool = False) -> None:
+    with upgrade.plain_connection(url) as connection:
+        config = upgrade.alembic_config()
+        config.attributes["connection"] = connection
+        (command.downgrade if down else command.upgrade)(config, revision)
+
+
+def foreign_key_faults(path: Path) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute("PRAGMA foreign_key_check").fetchall()
+
+
+def test_the_chain_keeps_the_ids_and_the_order_of_deployed_databases() -> None:
+    scripts = ScriptDirectory(str(upgrade.MIGRATIONS))
+
+    oldest_first = [script.revision for script in scripts.walk_revisions()][::-1]
+
+    assert tuple(oldest_first[:5]) == old.CHAIN
+    assert len(scripts.get_heads()) == 1
+
+
+def test_a_fresh_database_has_exactly_what_the_models_say(tmp_path: Path) -> None:
+    url = SqliteUrl(tmp_path / "new.db")
+
+    upgrade.upgrade(url)
+
+    with upgrade.plain_connection(url) as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+@pytest.mark.parametrize("revision", old.CHAIN)
+def test_an_old_database_keeps_every_row(tmp_path: Path, revision: str) -> None:
+    url = old.build(tmp_path / "old.db", revision)
+    before = old.counts(url.path)
+
+    assert upgrade.upgrade(url) == revision
+
+    with closing(sqlite3.connect(url.path)) as database:
+        orphans = database.execute("SELECT table_name, row_json FROM adopted_orphans").fetchall()
+    after = old.counts(url.path)
+    assert [table for table, _ in orphans] == ["progress_snapshots"]
+    assert old.GONE in orphans[0][1]
+    assert before["progress_snapshots"] == after["progress_snapshots"] + 1
+    assert {table: after[table] for table in before if table != "progress_snapshots"} == {
+        table: count for table, count in before.items() if table != "progress_snapshots"
+    }
+    assert foreign_key_faults(url.path) == []
+
+
+def test_a_task_whose_owner_is_gone_stays_without_an_owner(tmp_path: Path) -> None:
+    url = old.build(tmp_path / "old.db", old.CHAIN[-1])
+
+    upgrade.upgrade(url)
+
+    with closing(sqlite3.connect(url.path)) as database:
+        owners = dict(database.execute("SELECT task_id, owner_id FROM tasks").fetchall())
+    assert owners == {old.TASK: old.USER, old.TASK_OF_NOBODY: None}
+
+
+def test_moments_of_every_old_form_get_the_one_that_sorts(tmp_path: Path) -> None:
+    url = old.build(tmp_path / "old.db", old.CHAIN[-1])
+
+    upgrade.upgrade(url)
+
+    with closing(sqlite3.connect(url.path)) as database:
+        uploaded = [row[0] for row in database.execute("SELECT uploaded_at FROM tasks ORDER BY task_id")]
+        created = [row[0] for row in database.execute("SELECT created_at FROM users ORDER BY id")]
+    assert uploaded == ["2024-02-01T00:00:00.000000+00:00"] * 2
+    assert created == ["2024-01-02T03:04:05.000000+00:00", "2024-01-02T03:04:05.500000+00:00"]
+
+
+def test_every_revision_goes_down_and_up_again_with_its_rows(tmp_path: Path) -> None:
+    url = old.build(tmp_path / "stairs.db", old.CHAIN[-1])
+    upgrade.upgrade(url)
+    scripts = [script.revision for script in ScriptDirectory(str(upgrade.MIGRATIONS)).walk_revisions()]
+
+    for newer, older in pairwise(scripts):
+        migrate(url, older, down=True)
+        standing = old.counts(url.path)
+        migrate(url, newer)
+        again = old.counts(url.path)
+        migrate(url, older, down=True)
+
+        assert {table: again[table] for table in standing} == standing
+        assert foreign_key_faults(url.path) == []
+
+
+@pytest.mark.parametrize(
+    ("mistake", "sentence"),
+    [("DELETE FROM progress_snapshots", "loses"), ("DELETE FROM users", "without their parent")],
+)
+def test_a_revision_that_loses_rows_is_rolled_back(tmp_path: Path, mistake: str, sentence: str) -> None:
+    url = old.build(tmp_path / "old.db", old.CHAIN[-1])
+    with closing(sqlite3.connect(url.path)) as database, database:
+        database.execute(f"CREATE TRIGGER mistake AFTER UPDATE ON users BEGIN {mistake}; END")
+    before = old.dump(url.path)
+
+    with pytest.raises(DatabaseUnavailable, match=sentence):
+        upgrade.upgrade(url)
+
+    assert old.dump(url.path) == before

@@ -1,0 +1,133 @@
+"""The way to head: backups, locks, refusals, and Alembic typed by hand."""
+
+import hashlib
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from pcap_analyzer.errors import DatabaseUnavailable
+from pcap_analyzer.store import upgrade
+from pcap_analyzer.store.session import SqliteUrl
+from tests.migrations import old
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+def alembic(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "alembic", *arguments],
+        cwd=CHECKOUT,
+        env={**os.environ, "DATA_DIR": str(data_dir), "DATABASE_URL": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_new_database_needs_no_backup(tmp_path: Path) -> None:
+    url = SqliteUrl(tmp_path / "deep" / "new.db")
+
+    assert upgrade.upgrade(url) is None
+
+    assert list(url.path.parent.glob("*.backup-*")) == []
+
+
+def test_an_old_database_is_backed_up_before_it_is_changed(tmp_path: Path) -> None:
+    url = old.build(tmp_path / "old.db", old.CHAIN[1])
+    before = old.dump(url.path)
+
+    upgrade.upgrade(url)
+
+    (backup,) = tmp_path.glob("old.db.backup-*")
+    assert old.dump(backup) == before
+    assert backup.stat().st_mode & 0o077 == 0
+
+
+def test_the_last_three_backups_are_kept(tmp_path: Path) -> None:
+    url = old.build(tmp_path / "old.db", old.CHAIN[1])
+    earlier = [tmp_path / f"old.db.backup-2020010{day}T000000000000Z" for day in range(1, 5)]
+    for path in earlier:
+        path.write_bytes(b"")
+
+    upgrade.upgrade(url)
+
+    kept = sorted(tmp_path.glob("old.db.backup-*"))
+    assert kept[:2] == earlier[2:]
+    assert len(kept) == 3
+
+
+def test_a_database_at_head_is_left_alone(tmp_path: Path) -> None:
+    url = SqliteUrl(tmp_path / "new.db")
+    upgrade.upgrade(url)
+    before = digest(url.path)
+
+    assert upgrade.upgrade(url) == upgrade.head()
+
+    assert digest(url.path) == before
+
+
+def test_an_unknown_schema_is_refused_and_stays_byte_for_byte_the_same(tmp_path: Path) -> None:
+    url = SqliteUrl(tmp_path / "other.db")
+    with closing(sqlite3.connect(url.path)) as database, database:
+        database.execute("CREATE TABLE recipes (title TEXT)")
+    before = digest(url.path)
+
+    with pytest.raises(DatabaseUnavailable, match="recipes"):
+        upgrade.upgrade(url)
+
+    assert digest(url.path) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["other.db"]
+
+
+def test_a_database_of_a_newer_release_is_refused_with_both_ways_out(tmp_path: Path) -> None:
+    url = SqliteUrl(tmp_path / "newer.db")
+    upgrade.upgrade(url)
+    with closing(sqlite3.connect(url.path)) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
+
+    with pytest.raises(DatabaseUnavailable, match=r"ffffffffffff.*newer.*backup"):
+        upgrade.upgrade(url)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    url = SqliteUrl(tmp_path / "text.db")
+    url.path.write_text("not a database, but long enough to be looked at as one" * 20)
+
+    with pytest.raises(DatabaseUnavailable, match="cannot be read as a SQLite database"):
+        upgrade.upgrade(url)
+
+
+def test_alembic_typed_by_hand_upgrades_with_a_backup_and_finds_nothing_left_to_generate(tmp_path: Path) -> None:
+    old.build(tmp_path / "pcap_analyzer.db", old.CHAIN[0])
+
+    upgraded = alembic(tmp_path, "upgrade", "head")
+    checked = alembic(tmp_path, "check")
+
+    assert upgraded.returncode == 0, upgraded.stderr
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "No new upgrade operations" in checked.stdout
+    assert len(list(tmp_path.glob("*.backup-*"))) == 1
+
+
+def test_processes_that_upgrade_at_once_apply_each_revision_once(tmp_path: Path) -> None:
+    url = old.build(tmp_path / "old.db", old.CHAIN[0])
+    program = (
+        "import sys; from pathlib import Path; from pcap_analyzer.store import upgrade; "
+        "from pcap_analyzer.store.session import SqliteUrl; upgrade.upgrade(SqliteUrl(Path(sys.argv[1])))"
+    )
+
+    racing = [subprocess.Popen([sys.executable, "-c", program, str(url.path)]) for _ in range(4)]
+
+    assert [process.wait(60) for process in racing] == [0, 0, 0, 0]
+    assert upgrade.probe(url).revision == upgrade.head()
+    assert len(list(tmp_path.glob("old.db.backup-*"))) == 1

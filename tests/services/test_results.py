@@ -1,0 +1,57 @@
+"""A stored report comes back as it was, or is said to be broken."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pcap_analyzer.errors import NotFound, StorageUnavailable
+from pcap_analyzer.report import json as report_json
+from pcap_analyzer.services import results
+from pcap_analyzer.storage import Storage
+from pcap_analyzer.store.models import Task
+from tests.report import sample
+
+REPORT = sample.report()
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    storage = Storage(tmp_path)
+    storage.prepare()
+    return storage
+
+
+def test_a_report_comes_back_as_it_was(storage: Storage) -> None:
+    key = results.keep(storage, "one", report_json.dump(REPORT).encode())
+
+    assert results.load(storage, Task(task_id="one", report_key=key)) == REPORT
+
+
+def test_a_report_that_was_changed_is_not_shown(storage: Storage) -> None:
+    key = results.keep(storage, "one", b'{"schema_version": 1}')
+
+    with pytest.raises(StorageUnavailable, match="cannot be read any more"):
+        results.load(storage, Task(task_id="one", report_key=key))
+
+
+def test_a_task_without_a_report_has_none(storage: Storage) -> None:
+    with pytest.raises(NotFound):
+        results.load(storage, Task(task_id="one", report_key=None))
+
+
+def test_shares_are_of_waiting_alone_and_sum_to_one() -> None:
+    completion = results.completion_of(REPORT, "key", NOW)
+
+    shares = [share for _, share in completion.waiting_shares]
+    assert sum(shares) == pytest.approx(1.0)
+    assert shares == sorted(shares, reverse=True)
+    assert not {"idle", "client_thinking"} & {category for category, _ in completion.waiting_shares}
+
+
+def test_a_capture_without_waiting_has_no_shares() -> None:
+    quiet = replace(REPORT, waiting=replace(REPORT.waiting, shares=()))
+
+    assert results.completion_of(quiet, "key", NOW).waiting_shares == ()

@@ -1,0 +1,95 @@
+"""Rules of tasks."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from pcap_analyzer.errors import Conflict, NotFound
+from pcap_analyzer.services import tasks
+from pcap_analyzer.services.tasks import Received, clean_filename
+from pcap_analyzer.store import tasks as rows
+from pcap_analyzer.store import users
+from pcap_analyzer.store.models import Role
+from pcap_analyzer.store.session import AsyncSession, Database
+from pcap_analyzer.store.tasks import Search, Snapshot, Viewer
+from pcap_analyzer.store.users import NewUser
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+async def viewer(session: AsyncSession, name: str = "ann") -> Viewer:
+    user = await users.add(session, NewUser(name, f"{name}@example.org", "hash", Role.USER, NOW))
+    return Viewer(user.id, is_admin=False)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("a.pcap", "a.pcap"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\captures\\a.pcap", "a.pcap"),
+        ("a\0b\nc.pcap", "a�b�c.pcap"),
+        ("", "capture"),
+        ("folder/", "capture"),
+        ("x" * 300 + ".pcap", "x" * 250 + ".pcap"),
+        ("\u202egnp.pcap", "�gnp.pcap"),
+    ],
+)
+def test_a_file_name_is_text_to_show(given: str, shown: str) -> None:
+    assert clean_filename(given) == shown
+
+
+async def test_those_who_wait_know_their_place(database: Database) -> None:
+    async with database.transaction() as session:
+        ann = await viewer(session)
+        for name in ("one", "two"):
+            await tasks.create(session, ann, Received(name, name, 10), NOW)
+
+        places = {
+            seen.task.task_id: seen.queue_position for seen in (await tasks.overview(session, ann, Search())).active
+        }
+
+    assert places == {"one": 1, "two": 2}
+
+
+async def test_progress_is_bytes_read_of_bytes_in_all(database: Database) -> None:
+    async with database.transaction() as session:
+        ann = await viewer(session)
+        await tasks.create(session, ann, Received("one", "one", 400), NOW)
+        waiting = tasks.progress_of(await tasks.look_at(session, ann, "one"))
+        claimed = await rows.claim_next(session, NOW)
+        assert claimed is not None
+        await rows.record_progress(session, claimed[0], Snapshot("read", 25.0, 9, 100, 400, 50), NOW)
+        running = tasks.progress_of(await tasks.look_at(session, ann, "one"))
+
+    assert waiting == Snapshot("queued", None, None, None, 400, None)
+    assert running == Snapshot("read", 25.0, 9, 100, 400, 50)
+
+
+async def test_another_s_task_does_not_exist(database: Database) -> None:
+    async with database.transaction() as session:
+        ann, bob = await viewer(session), await viewer(session, "bob")
+        await tasks.create(session, ann, Received("one", "one", 10), NOW)
+
+        for use in (tasks.get, tasks.look_at, tasks.update, tasks.retry, tasks.delete):
+            with pytest.raises(NotFound):
+                await use(session, bob, "one")
+
+
+async def test_what_did_not_fail_cannot_be_tried_again(database: Database) -> None:
+    async with database.transaction() as session:
+        ann = await viewer(session)
+        await tasks.create(session, ann, Received("one", "one", 10), NOW)
+
+        with pytest.raises(Conflict):
+            await tasks.retry(session, ann, "one")
+
+
+async def test_deletion_names_the_objects_that_go_too(database: Database) -> None:
+    async with database.transaction() as session:
+        ann = await viewer(session)
+        await tasks.create(session, ann, Received("one", "one", 10), NOW)
+
+        assert await tasks.delete(session, ann, "one") == ("captures/one", "results/one")
+        with pytest.raises(NotFound):
+            await tasks.get(session, ann, "one")
