@@ -50,3 +50,8 @@ def measure(flows: Rows) -> Paths:
         one_sided=(flows["protocol"] == TCP) & (frames.min(axis=1) == 0) & (frames.sum(axis=1) > 2),
         both_scales=(flows["window_scale"] != -1).all(axis=1),
     )
+
+
+def sent_again(flows: Rows) -> int:
+    """Frames with payload that had to be sent twice: copies seen, and gaps that a loss before the capture point left."""
+    return int(flows["retransmitted_frames"].sum()) + int(flows["gaps"].sum())

@@ -31,18 +31,25 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Scene:
-    """What lies around each pause: its flow, its exchange, the segment size of its sender."""
+class Setting:
+    """What is known of all flows; `unseen`: when bytes were acknowledged that were never captured."""
 
-    row: Ints
-    exchange: Rows
     flows: Rows
     paths: Paths
     unseen: tuple[Ints, Ints]
 
+
+@dataclass(frozen=True)
+class Scene:
+    """What lies around each pause: the row of its flow, and its exchange."""
+
+    row: Ints
+    exchange: Rows
+    setting: Setting
+
     def segment_bytes(self, direction: Ints) -> Ints:
         """What the receiver announced limits the sender."""
-        announced: Ints = self.flows["mss"][self.row, 1 - direction].astype(np.int64)
+        announced: Ints = self.setting.flows["mss"][self.row, 1 - direction].astype(np.int64)
         return np.where(announced > 0, announced, DEFAULT_MSS)
 
 
@@ -83,8 +90,8 @@ def judge(pauses: Rows, scene: Scene) -> Judged:
 
 def _doubtful(pauses: Rows, scene: Scene) -> Mask:
     """Row 1: bytes acknowledged that were never captured, or a flow of one side only."""
-    missing = any_between(scene.unseen, scene.row, integers(pauses, "start_ns"), integers(pauses, "end_ns"))
-    return missing | scene.paths.one_sided[scene.row]
+    missing = any_between(scene.setting.unseen, scene.row, integers(pauses, "start_ns"), integers(pauses, "end_ns"))
+    return missing | scene.setting.paths.one_sided[scene.row]
 
 
 def _window_full(pauses: Rows, needed: Ints) -> Mask:
@@ -96,7 +103,7 @@ def _window_full(pauses: Rows, needed: Ints) -> Mask:
 
 def _window_code(pauses: Rows, scene: Scene, direction: Ints) -> Ints:
     """Row 4: a window under half its maximum is not being emptied; a larger one would only lengthen a queue."""
-    largest = scene.flows["window_max"][scene.row, 1 - direction].astype(np.int64)
+    largest = scene.setting.flows["window_max"][scene.row, 1 - direction].astype(np.int64)
     small = integers(pauses, "window_bytes") < largest // 2
     small |= pauses["window_bytes"] == 0
     limited = np.where(pauses["queue"], _transfer(direction), int(Code.WINDOW_LIMITED))
@@ -130,7 +137,7 @@ def _sender_silent(pauses: Rows, scene: Scene, segment: Ints) -> tuple[Ints, Mas
     stalled = np.where(direction == S2C, int(Code.SERVER_STALL), int(Code.CLIENT_THINKING))
     paced = _paced(pauses, scene.row, nothing_awaited & ~pushed & ~blind)
     code = np.select([blind, pushed, paced], [int(Code.UNKNOWN), int(Code.IDLE), _transfer(direction)], stalled)
-    unknown_protocol = scene.flows["app"][scene.row] == App.UNKNOWN
+    unknown_protocol = scene.setting.flows["app"][scene.row] == App.UNKNOWN
     presumed = (direction == S2C) & unknown_protocol & pauses["last_push"] & (pauses["last_bytes"] < segment)
     return np.where(nothing_awaited, code, -1), presumed
 

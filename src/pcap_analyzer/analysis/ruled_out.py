@@ -9,6 +9,7 @@ from pcap_analyzer.analysis.context import Context
 from pcap_analyzer.analysis.findings import count, duration
 from pcap_analyzer.analysis.intervals import Code, Intervals
 from pcap_analyzer.analysis.model import Cause, Party, RuledOut
+from pcap_analyzer.analysis.paths import sent_again
 from pcap_analyzer.analysis.verdict import Decision
 
 SHARE = 0.1
@@ -47,7 +48,7 @@ def _tcp_seen(context: Context) -> bool:
 def _path_number(context: Context) -> str:
     known = context.account.paths.round_trip_ns[context.account.paths.round_trip_ns > 0]
     sent = int(context.flows["payload_frames"].sum())
-    again = int(context.flows["retransmitted_frames"].sum())
+    again = sent_again(context.flows)
     retransmitted = f"; {again / sent:.2%} retransmitted" if sent else ""
     return f"Round trip {duration(float(np.median(known)) / 1e9)}{retransmitted}"
 

@@ -8,7 +8,7 @@ from pcap_analyzer.analysis.columns import Ints, Rows, address_keys, group, inte
 from pcap_analyzer.analysis.context import Context
 from pcap_analyzer.analysis.intervals import WAITING_CODES, Code
 from pcap_analyzer.analysis.model import CaptureSummary, Category, Finding, FlowRow, Series, WaitingAccount, WaitShare
-from pcap_analyzer.analysis.paths import TCP, UDP
+from pcap_analyzer.analysis.paths import TCP, UDP, sent_again
 from pcap_analyzer.capture.tables import C2S, S2C, App, Tables
 
 FLOW_ROWS = 200
@@ -129,9 +129,7 @@ def _flow_row(context: Context, row: int, p95: float | None, findings: Sequence[
         rtt_ms=round(int(legs.sum()) / 1e6, 3) if tcp and (legs >= 0).all() else None,
         exchanges=int(flow["exchanges"]),
         response_p95_s=_s(p95) if p95 is not None else None,
-        retransmitted=round(int(flow["retransmitted_frames"].sum()) / payload_frames, 6)
-        if tcp and payload_frames
-        else None,
+        retransmitted=round(sent_again(flow) / payload_frames, 6) if tcp and payload_frames else None,
         waiting_s=_s(sum(seconds for category, seconds in waiting.items() if category.is_waiting)),
         waiting=waiting,
         activity=(),

@@ -19,9 +19,18 @@ from pcap_analyzer.analysis.intervals import LOOKUP_UNIT, NO_UNIT, WAITING_CODES
 from pcap_analyzer.analysis.paths import HEALTHY_PATH_DELAY_NS, HEALTHY_ROUND_TRIP_NS, TCP, Paths
 from pcap_analyzer.analysis.paths import measure as measure_paths
 from pcap_analyzer.analysis.tiling import any_between, marks, tile
-from pcap_analyzer.capture.tables import C2S, EXCHANGES, PAUSES, S2C, App, EventKind, Tables
+from pcap_analyzer.capture.tables import C2S, EXCHANGES, PAUSES, S2C, App, EventKind, PacketKind, Tables
 
 REQUEST, REQUEST_PAUSES, LOSS, GAP, RESPONSE, RESPONSE_PAUSES, TAIL = 0, 1, 2, 3, 5, 6, 7  # stages of an exchange
+
+
+@dataclass(frozen=True)
+class Pauses:
+    """Rows of the pauses table with the rows of the flow and exchange tables that they belong to."""
+
+    rows: Rows
+    flow: Ints
+    position: Ints
 
 
 @dataclass(frozen=True)
@@ -58,15 +67,17 @@ def account(tables: Tables) -> Account:
     flows = tables.flows.rows()
     paths = measure_paths(flows)
     exchanges, exchange_row = _exchanges(tables, flows)
+    pauses = _pauses(tables, exchanges, exchange_row, flows)
+    runs = _until_last_resend(exchanges, pauses)
     events = gather(tables.events, ("flow", "kind", "time_ns", "value"))
     unseen = _moments(events[events["kind"] == EventKind.ACKED_UNSEEN], flows)
     shut = _moments(events[(events["kind"] == EventKind.ZERO_WINDOW) & (events["value"] < 0)], flows)
-    gaps = gap_rules.measure(exchanges, exchange_row, flows, paths, unseen)
+    gaps = gap_rules.measure(runs, exchange_row, flows, paths, unseen)
     parts = [
         *phases.marks_of(flows, tables),
-        *_exchange_marks(exchanges, exchange_row, gaps),
-        *_tail_marks(exchanges, exchange_row, flows, paths, shut),
-        _pause_marks(tables, exchanges, exchange_row, pause_rules.Scene(exchange_row, exchanges, flows, paths, unseen)),
+        *_exchange_marks(runs, exchange_row, gaps),
+        *_tail_marks(runs, exchange_row, flows, paths, shut),
+        _pause_marks(pauses, runs, pause_rules.Setting(flows, paths, unseen)),
     ]
     tiles = tile(_without_half_seen(parts, flows, paths), integers(flows, "first_ns"), integers(flows, "last_ns"))
     lookups = gather(
@@ -161,24 +172,40 @@ def _tail_marks(exchanges: Rows, row: Ints, flows: Rows, paths: Paths, shut: tup
     return [path, waiting[unfinished], rest]
 
 
-def _pause_marks(tables: Tables, exchanges: Rows, row: Ints, scene: pause_rules.Scene) -> Rows:
-    """Two marks that open each pause and one that ends it; pauses outside of their run are the gap's or idle."""
+def _pauses(tables: Tables, exchanges: Rows, row: Ints, flows: Rows) -> Pauses:
+    """The pauses of known exchanges, in order of exchange, direction and time."""
     rows = gather(tables.pauses, PAUSES.names or ())
-    flow = rows_of(integers(rows, "flow"), integers(scene.flows, "flow"))
-    position = rows_of(
-        (flow << 32) + rows["exchange"].astype(np.int64), (row << 32) + exchanges["index"].astype(np.int64)
-    )
-    known = (flow >= 0) & (position >= 0)
-    rows, flow, position = rows[known], flow[known], position[known]
-    exchange = exchanges[position]
-    request = rows["direction"] == C2S
-    end_of_run = np.where(request, exchange["request_last_ns"], exchange["response_last_ns"])
-    real = rows["end_ns"] - rows["start_ns"] >= scene.paths.pause_floor_ns[flow]
-    real &= rows["start_ns"] < end_of_run
+    flow = rows_of(integers(rows, "flow"), integers(flows, "flow"))
+    position = rows_of((flow << 32) + integers(rows, "exchange"), (row << 32) + integers(exchanges, "index"))
     order = np.lexsort((rows["start_ns"], rows["direction"], position))
-    order = order[real[order]]
-    rows, flow, position, exchange = rows[order], flow[order], position[order], exchange[order]
-    judged = pause_rules.judge(rows, pause_rules.Scene(flow, exchange, scene.flows, scene.paths, scene.unseen))
+    order = order[(flow[order] >= 0) & (position[order] >= 0)]
+    return Pauses(rows[order], flow[order], position[order])
+
+
+def _until_last_resend(exchanges: Rows, pauses: Pauses) -> Rows:
+    """A run ends at its last needed packet, resends included: the last byte may have gone long before a lost one."""
+    extended = exchanges.copy()
+    rows, exchange = pauses.rows, exchanges[pauses.position]
+    resent = np.isin(rows["next_kind"], (PacketKind.FILL, PacketKind.COPY))
+    # Copies of the last segment alone, before the answer, are the gap's: it knows which of them was answered.
+    asking = (
+        resent & (rows["direction"] == C2S) & (exchange["request_copies"] == 0) & (exchange["request_last_ns"] >= 0)
+    )
+    asking &= (exchange["response_first_ns"] < 0) | (rows["end_ns"] <= exchange["response_first_ns"])
+    np.maximum.at(extended["request_last_ns"], pauses.position[asking], rows["end_ns"][asking])
+    answering = resent & (rows["direction"] == S2C) & (exchange["response_first_ns"] >= 0)
+    np.maximum.at(extended["response_last_ns"], pauses.position[answering], rows["end_ns"][answering])
+    return extended
+
+
+def _pause_marks(pauses: Pauses, exchanges: Rows, setting: pause_rules.Setting) -> Rows:
+    """Two marks that open each pause and one that ends it; pauses outside of their run are the gap's or idle."""
+    rows, exchange = pauses.rows, exchanges[pauses.position]
+    end_of_run = np.where(rows["direction"] == C2S, exchange["request_last_ns"], exchange["response_last_ns"])
+    real = rows["end_ns"] - rows["start_ns"] >= setting.paths.pause_floor_ns[pauses.flow]
+    real &= rows["start_ns"] < end_of_run
+    rows, flow, position = rows[real], pauses.flow[real], pauses.position[real]
+    judged = pause_rules.judge(rows, pause_rules.Scene(flow, exchange[real], setting))
     return _marks_of_pauses(rows, flow, position, judged)
 
 

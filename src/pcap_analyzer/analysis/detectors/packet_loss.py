@@ -72,7 +72,8 @@ def _report(context: Context, case: Case) -> Finding:
     row = int(case.rows[0])
     server = context.names.server(row)
     flows = context.flows[case.rows]
-    again, sent = int(flows["retransmitted_frames"].sum()), int(flows["payload_frames"].sum())
+    # What was lost before the capture point passes it once only: the gaps that it left are counted instead.
+    again, sent = int(flows["retransmitted_frames"].sum() + flows["gaps"].sum()), int(flows["payload_frames"].sum())
     side = SIDES[loss_side(context, case.rows)]
     longest = int(case.intervals.length_ns.max()) / 1e9
     words = Words(

@@ -115,8 +115,8 @@ def _failed(context: Context, kind: FindingKind, rows: Ints) -> Iterator[Finding
         words = Words(
             title=title,
             explanation=(
-                f"{count(tries, 'packet was', 'packets were')} sent to open {count(len(mine), 'connection')}; none "
-                f"came up. First seen {since_start(context, int(context.flows['first_ns'][mine].min()))} into the capture.",
+                f"{count(tries, 'packet was', 'packets were')} sent to open {count(len(mine), 'connection')}, "
+                f"none came up. First seen {since_start(context, int(context.flows['first_ns'][mine].min()))} into the capture.",
             ),
             next_step=_ask(kind, server, client),
         )
