@@ -8,7 +8,7 @@ import uPlot from "uplot";
 import { colourOf, withAlpha } from "./colours";
 import { make } from "./dom";
 import { clock } from "./format";
-import { type Line, type Panel, type TimelineData, panelsOf, tableColumns } from "./timelines";
+import { type Line, type Panel, type TimelineData, isEmpty, panelsOf, tableColumns } from "./timelines";
 
 const AXIS_WIDTH = 56;
 const SYNC = "timelines";
@@ -29,15 +29,28 @@ const seriesOf = (line: Line, axisUnit: number): uPlot.Series => {
   const base: uPlot.Series = { label: line.name, scale: "y", value: (_, value) => (value === null ? "—" : String(value * axisUnit)) };
   switch (line.style) {
     case "area":
-      return { ...base, width: 0, points: { show: false }, fill: () => withAlpha(stroke(), 0.26) };
+      return { ...base, width: 0, points: isolated(() => withAlpha(stroke(), 0.5)), fill: () => withAlpha(stroke(), 0.26) };
     case "bars":
       return { ...base, stroke, width: 0, fill: stroke, points: { show: false }, ...barPaths() };
     case "filled-line":
-      return { ...base, stroke, width: 1.5, fill: () => withAlpha(stroke(), 0.18) };
+      return { ...base, stroke, width: 1.5, points: isolated(stroke), fill: () => withAlpha(stroke(), 0.18) };
     default:
-      return { ...base, stroke, width: 1.75 };
+      return { ...base, stroke, width: 1.75, points: isolated(stroke) };
   }
 };
+
+/** A value between two gaps has no line to stand on: it becomes a point, and only it. */
+const isolated = (fill: () => string): uPlot.Series.Points => ({
+  show: true,
+  size: 5,
+  width: 0,
+  fill,
+  filter: (plot, index) => {
+    const values = plot.data[index] ?? [];
+    const isGap = (at: number): boolean => values[at] === null || values[at] === undefined;
+    return [...values.keys()].filter((at) => !isGap(at) && isGap(at - 1) && isGap(at + 1));
+  },
+});
 
 const barPaths = (): Pick<uPlot.Series, "paths"> => {
   const paths = uPlot.paths.bars?.({ size: [0.7, 6, 2] });
@@ -63,7 +76,7 @@ const axesOf = (data: TimelineData, smallestStep: number, last: boolean): uPlot.
 const optionsOf = (data: TimelineData, panel: Panel, host: HTMLElement, last: boolean): uPlot.Options => ({
   width: host.clientWidth,
   height: host.clientHeight,
-  padding: [6, 8, last ? 0 : 6, 0],
+  padding: [6, 26, last ? 0 : 6, 0],
   legend: { show: false },
   cursor: {
     y: false,
@@ -113,6 +126,11 @@ const build = (data: TimelineData, panel: Panel, last: boolean, into: HTMLElemen
   into.append(make("div", { class: "chart" }, caption, host));
   const chart: Chart = { plot: new uPlot(optionsOf(data, panel, host, last), columnsOf(data, panel), host), host, reads, panel };
   return chart;
+};
+
+const emptyChart = (panel: Panel): HTMLElement => {
+  const words = panel.lines.some((line) => line.style === "bars") ? "none in this capture" : "not measured in this capture";
+  return make("div", { class: "chart" }, make("div", { class: "caption" }, make("h3", {}, panel.title), make("span", { class: "mut" }, words)));
 };
 
 /** One zoom for all panels: whichever changes, the others follow. */
@@ -203,7 +221,9 @@ export const wireCharts = (): void => {
     return;
   }
   const panels = panelsOf(data);
-  const charts = panels.map((panel, index) => build(data, panel, index === panels.length - 1, place));
+  const drawn = panels.filter((panel) => !isEmpty(panel));
+  const charts = drawn.map((panel, index) => build(data, panel, index === drawn.length - 1, place));
+  for (const panel of panels.filter(isEmpty)) place.append(emptyChart(panel));
   const whole = (steps - 1) * data.step_s;
   for (const chart of charts) {
     (chart.plot.hooks.setCursor ??= []).push(() => showReads(chart));

@@ -37,6 +37,10 @@ export interface Panel {
   readonly smallestStep: number;
 }
 
+/** Whether there is anything to draw: a line of nothing but gaps, or bars that are all zero, says it better in words. */
+export const isEmpty = (panel: Panel): boolean =>
+  panel.lines.every((line) => line.values.every((value) => value === null || (value === 0 && line.style === "bars")));
+
 /** The largest of 1, 10^3, 10^6, 10^9 that the values reach. */
 const unitOf = (columns: readonly Column[]): number => {
   const largest = columns.reduce((most, column) => column.reduce<number>((top, value) => Math.max(top, value ?? 0), most), 0);
@@ -89,7 +93,7 @@ export const panelsOf = (data: TimelineData): Panel[] => {
     },
     {
       title: "Retransmissions",
-      unit: `per ${seconds(data.step_s)}`,
+      unit: data.step_s === 1 ? "per second" : `per ${seconds(data.step_s)}`,
       lines: [{ name: "", values: data.retransmissions, colour: "loss_recovery", style: "bars" }],
       text: count,
       axisUnit: 1,
