@@ -47,6 +47,8 @@ cdef inline void note_link(Engine *e, uint32_t link) noexcept nogil:
         e.link_count += 1
 
 cdef inline void count_skip(Engine *e, const Packet *p, Skip skip) noexcept nogil:
+    if skip == DECODED:
+        return
     e.skipped[<int> skip] += 1
     if skip == SKIP_LINK:
         count_numbered(p.what, e.bad_links, e.bad_link_frames, &e.bad_link_count)

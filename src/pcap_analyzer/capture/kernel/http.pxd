@@ -38,7 +38,7 @@ cdef inline bint resync_http(Flow *f, const Packet *p, uint8_t side, int64_t sta
     """After a gap, or past a body of unknown end: a message that starts a segment starts the parser anew."""
     cdef Parser *r = &f.track.ways[side].parser
     cdef bint found
-    if start < r.want and r.stage != HTTP_LINE and r.want < MAX_BODY:
+    if start < r.want and r.stage != HTTP_LINE and r.want < <int64_t> MAX_BODY:
         return False
     if side == f.client_side:
         found = is_http_request(p.payload, p.payload_captured)
@@ -79,7 +79,7 @@ cdef inline int64_t parse_number(const Parser *r, uint32_t at, uint32_t base) no
         if digit >= base:
             break
         value = value * base + digit
-        if value > MAX_BODY:
+        if value > <int64_t> MAX_BODY:
             return NEVER
         at += 1
     return value if at > start else NEVER

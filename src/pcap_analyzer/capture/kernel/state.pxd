@@ -458,7 +458,8 @@ cdef struct Engine:
     Signature *signatures   # owned
     Lookup *lookups         # owned
     int32_t *lookup_heads   # owned
-    int32_t lookup_free
+    int32_t lookup_free     # first free place + 1, 0 none
+    int32_t lookup_made     # places ever used
     int32_t lookup_oldest
     int32_t lookup_newest
     Datagram datagrams[DATAGRAMS]
