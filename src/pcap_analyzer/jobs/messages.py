@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 
 MAX_LINE_BYTES = 16_384
 MAX_REPORT_BYTES = 64 * 2**20
-STAGES = frozenset({"unpack", "read", "measure", "diagnose", "done"})
+STAGES = ("unpack", "read", "measure", "diagnose", "done")
 
 
 class MalformedError(ValueError):
@@ -51,7 +51,7 @@ def decode(line: bytes) -> Message:
     """The message of a line; raises MalformedError."""
     try:
         given = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedError("no JSON") from error
     if not isinstance(given, dict):
         raise MalformedError("no object")
