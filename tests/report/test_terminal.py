@@ -136,6 +136,12 @@ def test_wide_characters_count_twice_when_wrapping() -> None:
     assert wrapped("unbreakable-word-that-is-long x", 10) == ["unbreakable-word-that-is-long", "x"]
 
 
+def test_a_number_and_its_unit_stay_on_one_line() -> None:
+    report = replace(sample.healthy(), verdict=replace(sample.healthy().verdict, sentence="It took 8.75 s. " * 40))
+
+    assert all(line.split()[-1] != "8.75" for line in printed(report).splitlines() if line)
+
+
 def write_golden_files() -> None:
     GOLDEN.mkdir(exist_ok=True)
     for name, case in CASES.items():

@@ -25,6 +25,8 @@ _ASCII = str.maketrans(
 #: A word of a display filter; spaces inside quotes belong to it.
 _FILTER_WORDS = re.compile(r'(?:"(?:\\.|[^"\\])*"|[^ ])+')
 
+_MEASURE = re.compile(r"(\d) (s|ms|µs|ns|min|h|d|%|B|[kMGT]B|[kMG]?bit/s|bytes|times)\b")
+
 
 @dataclass(frozen=True)
 class Span:
@@ -81,7 +83,7 @@ class Page:
 
     def prose(self, text: str, style: str = "", *, indent: int = MARGIN) -> None:
         """A paragraph."""
-        for line in wrapped(printable(text), self.width + MARGIN - indent):
+        for line in wrapped(flowing(text), self.width + MARGIN - indent):
             self.line(Span(line, style), indent=indent)
 
     def spread(self, left: Iterable[Span], right: Span) -> None:
@@ -113,7 +115,7 @@ class Page:
         spans = list(head)
         hang = sum(cell_len(span.text) for span in spans)
         room = self.width - hang - (cell_len(tail.text) + 2 if tail else 0)
-        lines = wrapped(printable(text), room) or [""]
+        lines = wrapped(flowing(text), room) or [""]
         fill = Span(" " * max(0, room - cell_len(lines[0]) + 2)) if tail else Span("")
         self.line(*spans, Span(lines[0], style), fill, tail or Span(""))
         for line in lines[1:]:
@@ -160,6 +162,11 @@ def _painter(colours: str | None) -> Callable[[tuple[Span, ...]], str]:
     systems = {"256": ColorSystem.EIGHT_BIT, "truecolor": ColorSystem.TRUECOLOR}
     system = systems.get(colours, ColorSystem.STANDARD)
     return lambda line: "".join(Style.parse(span.style).render(span.text, color_system=system) for span in line)
+
+
+def flowing(text: str) -> str:
+    """Text of a report as prose: printable, and no line breaks between a number and its unit."""
+    return _MEASURE.sub(rf"\1{NARROW}\2", printable(text))
 
 
 def wrapped(text: str, width: int, *, words: Sequence[str] | None = None) -> list[str]:
