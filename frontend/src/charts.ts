@@ -63,7 +63,7 @@ const axesOf = (data: TimelineData, smallestStep: number, last: boolean): uPlot.
   const font = `11px ${getComputedStyle(document.body).fontFamily}`;
   return [
     {
-      show: last, stroke: text, font, size: 24, gap: 4, space: 76, incrs: TIME_STEPS,
+      show: last, stroke: text, font, size: 28, gap: 8, space: 76, incrs: TIME_STEPS,
       grid: { stroke: line, width: 1 }, ticks: { show: false },
       values: (_, splits, __, ___, step) => splits.map((split) => clock(data.start_s + split, step)),
     },

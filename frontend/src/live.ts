@@ -56,7 +56,17 @@ const sentences = (progress: Progress): string[] => {
   return parts;
 };
 
+/** Said aloud once a stage, not twice a second. */
+const announce = (row: HTMLElement, stage: string): void => {
+  const status = row.querySelector("[data-stage]");
+  const words = row.querySelector(`[data-step="${stage}"]`)?.textContent ?? "";
+  const name = row.querySelector("bdi")?.textContent ?? "";
+  const sentence = words ? `${name}: ${words}` : "";
+  if (status && status.textContent !== sentence) status.textContent = sentence;
+};
+
 const show = (row: HTMLElement, progress: Progress): void => {
+  announce(row, progress.stage);
   setSteps(row, progress);
   const percentage = row.querySelector<HTMLElement>("[data-percent]");
   if (percentage) percentage.textContent = progress.stage === "read" && progress.percent !== null ? percent(progress.percent) : "";
@@ -78,6 +88,8 @@ const refreshRecent = async (): Promise<void> => {
 
 const finishRow = (row: HTMLElement, status: string): void => {
   const good = status === "completed";
+  const stage = row.querySelector("[data-stage]");
+  if (stage) stage.textContent = `${row.querySelector("bdi")?.textContent ?? ""}: ${good ? "done" : "failed"}`;
   row.className = good ? "job done" : "job failed";
   row.querySelector(".l1 svg")?.replaceWith(icon(good ? "ok" : "high"));
   row.querySelector(".steps")?.remove();

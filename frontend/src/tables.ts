@@ -3,6 +3,8 @@
 import { copy } from "./copy";
 import { icon, make } from "./dom";
 
+const FIRST_ROWS = 25;
+
 type Direction = "ascending" | "descending";
 
 /** Cells without a value sort last, whatever the direction: absent is not zero. */
@@ -28,6 +30,7 @@ const sortBy = (table: HTMLTableElement, header: HTMLTableCellElement): void => 
   const rows = [...body.rows].map((row) => ({ row, value: valueOf(row, header.cellIndex) }));
   rows.sort((a, b) => compare(a.value, b.value, kind, direction));
   body.append(...rows.map(({ row }) => row));
+  table.dispatchEvent(new Event("sorted", { bubbles: true }));
 };
 
 const wireSort = (table: HTMLTableElement): void => {
@@ -38,20 +41,38 @@ const wireSort = (table: HTMLTableElement): void => {
   }
 };
 
-const wireFilter = (input: HTMLInputElement): void => {
-  const card = input.closest("section");
-  const rows = [...(card?.querySelectorAll<HTMLTableRowElement>("tbody tr") ?? [])];
-  const texts = rows.map((row) => (row.textContent ?? "").toLowerCase());
-  const status = card?.querySelector("[data-flow-count]");
-  input.addEventListener("input", () => {
+/** A long table shows its first rows, all of them at a click, and whatever matches while words are typed. */
+const wireRows = (card: HTMLElement, input: HTMLInputElement): void => {
+  const body = card.querySelector("tbody");
+  const status = card.querySelector("[data-flow-count]");
+  const showAll = card.querySelector<HTMLButtonElement>("[data-show-all]");
+  let all = (body?.rows.length ?? 0) <= FIRST_ROWS;
+  const show = (): void => {
+    const rows = [...(body?.rows ?? [])];
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let shown = 0;
-    rows.forEach((row, index) => {
-      row.hidden = !words.every((word) => texts[index]?.includes(word));
-      if (!row.hidden) shown += 1;
-    });
-    if (status) status.textContent = words.length ? `${shown} of ${rows.length} shown` : "";
+    let matching = 0;
+    for (const row of rows) {
+      const matches = words.every((word) => (row.textContent ?? "").toLowerCase().includes(word));
+      if (matches) matching += 1;
+      row.hidden = !matches || (words.length === 0 && !all && matching > FIRST_ROWS);
+    }
+    if (status) status.textContent = words.length ? `${matching} of ${rows.length} shown` : "";
+    if (showAll) {
+      showAll.hidden = all || words.length > 0;
+      showAll.textContent = `Show all ${rows.length}`;
+    }
+  };
+  input.addEventListener("input", show);
+  card.addEventListener("sorted", show);
+  addEventListener("beforeprint", () => {
+    all = true;
+    show();
   });
+  showAll?.addEventListener("click", () => {
+    all = true;
+    show();
+  });
+  show();
 };
 
 /** The number of a stream becomes a button that copies its display filter. */
@@ -67,5 +88,8 @@ const wireStreams = (): void => {
 export const wireTables = (): void => {
   wireStreams();
   document.querySelectorAll<HTMLTableElement>("table[data-sortable]").forEach(wireSort);
-  document.querySelectorAll<HTMLInputElement>("[data-flow-filter]").forEach(wireFilter);
+  for (const input of document.querySelectorAll<HTMLInputElement>("[data-flow-filter]")) {
+    const card = input.closest("section");
+    if (card) wireRows(card, input);
+  }
 };

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pcap_analyzer.analysis.model import Category, Report
+from pcap_analyzer.analysis.model import Category, Report, WaitingAccount, WaitShare
 from pcap_analyzer.errors import AppError
 from pcap_analyzer.report import figures, html
 from tests.report import sample
@@ -191,7 +191,16 @@ def test_parts_of_waiting_leave_out_what_is_not_waiting() -> None:
     parts = figures.parts_of_waiting(sample.report().waiting)
 
     assert Category.CLIENT_THINKING not in [part.wait.category for part in parts]
-    assert sum(part.share for part in parts) == pytest.approx(1)
+    assert sum(part.share for part in parts) == pytest.approx(1, abs=0.01)
+
+
+def test_parts_of_waiting_are_parts_of_the_wall_clock_also_where_causes_overlap() -> None:
+    wait = WaitShare(Category.SERVER_THINKING, 8.0, 8.0, 8.0, 8.0)
+    loss = replace(wait, category=Category.LOSS_RECOVERY)
+
+    parts = figures.parts_of_waiting(WaitingAccount((wait, loss), 10.0, 16.0, 1, 1, 0))
+
+    assert [part.share for part in parts] == [0.8, 0.8]
 
 
 def test_a_sparkline_draws_no_bar_for_nothing() -> None:

@@ -24,21 +24,21 @@ class Segment:
     """One part of a stacked bar: where it begins and how wide it is, in percent of the bar."""
 
     category: str
-    share: float  # 0 to 1, as it was measured
+    share: float  # as it was measured
     x: float
     width: float
 
 
 @dataclass(frozen=True)
 class PartOfWaiting:
-    """A category of waiting with its part of all waiting, both by the wall clock."""
+    """A category of waiting with its part of the time in which anything waited, both by the wall clock."""
 
     wait: WaitShare
-    share: float  # 0 to 1
+    share: float  # 0 to 1; the parts sum to more than 1 where flows waited for different causes at once
 
 
 def segments(shares: Iterable[tuple[str, float]]) -> tuple[Segment, ...]:
-    """Lay shares (0 to 1) side by side over the whole bar; what is not zero stays wide enough to be seen."""
+    """Lay shares side by side, scaled to fill the bar; what is not zero stays wide enough to be seen."""
     parts = [(category, share) for category, share in shares if share > 0]
     widths = [max(100 * share, NARROWEST_PERCENT) for _, share in parts]
     scale = 100 / sum(widths) if widths else 0.0
@@ -51,9 +51,9 @@ def segments(shares: Iterable[tuple[str, float]]) -> tuple[Segment, ...]:
 
 
 def parts_of_waiting(waiting: WaitingAccount) -> tuple[PartOfWaiting, ...]:
-    """The categories that are waiting, largest first, each with its part of their sum."""
+    """The categories that are waiting, largest first, each with its part of all waiting, as verdicts count it."""
     shares = [share for share in waiting.shares if share.category.is_waiting and share.seconds > 0]
-    total = sum(share.seconds for share in shares)
+    total = max([waiting.wall_seconds, *(share.seconds for share in shares)])
     return tuple(PartOfWaiting(share, share.seconds / total) for share in shares)
 
 
