@@ -79,7 +79,7 @@ class EventKind(IntEnum):
     GAP = 4  # payload above a hole at the capture point; value: missing bytes
     GAP_FILLED = 5  # the hole closed late enough to be a loss before the capture point; value: ns it stood open
     DUPLICATE_ACK = 6  # third duplicate in a row; value: acknowledgement number, relative
-    ACKED_UNSEEN = 7  # bytes acknowledged that were never captured; value: bytes
+    ACKED_UNSEEN = 7  # bytes acknowledged that were never captured; value: bytes; direction: of those bytes
     ZERO_WINDOW = 8  # begins: this sender's receive window is 0; value: ns until it opened again (-1: never)
     WINDOW_PROBE = 9  # the peer probed a closed window
     KEEP_ALIVE = 10

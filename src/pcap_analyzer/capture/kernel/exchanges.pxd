@@ -21,6 +21,7 @@ cdef enum:
     TICKET_PAUSE_NS = 10000000  # and are followed by at least this pause
     PAUSE_FLOOR_NS = 1000000
     TLS_ALERT = 21
+    FAREWELL_NS = 1000000000    # a closing message is followed by FIN or RST sooner
 
 cdef inline void write_turn(Engine *e, Flow *f, Turn *turn) noexcept nogil:
     cdef ExchangeRow *row
@@ -168,9 +169,9 @@ cdef inline int64_t place_payload(
 ) noexcept nogil:
     """Account payload to its exchange; the number of the run that it belongs to, -1 for none."""
     cdef Track *t = f.track
-    if t.tls == TLS_HELLO or t.tls == TLS_VOID:
+    if t.tls == TLS_VOID or (t.tls == TLS_HELLO and not (side == f.client_side and t.tls_finished[side])):
         return -1
-    if t.tls == TLS_DONE:
+    if t.tls != TLS_NONE:
         if end <= t.tls_from[side]:
             return -1
         start = max(start, t.tls_from[side])
@@ -198,10 +199,10 @@ cdef inline void undo_response(Flow *f, const Copy *c) noexcept nogil:
 cdef inline bint is_closing(const Flow *f, const Turn *turn) noexcept nogil:
     """The client's last small message, then its FIN or RST, and no answer: a farewell, not a request."""
     cdef uint8_t c = f.client_side
-    return (
-        turn.row.request_first_ns >= 0 and turn.row.response_first_ns < 0 and turn.row.request_bytes <= SMALL_RECORD
-        and (f.sides[c].fin_ns >= turn.row.request_last_ns or (f.reset_side == c and f.reset_ns >= turn.row.request_last_ns))
-    )
+    cdef int64_t last = turn.row.request_last_ns
+    if turn.row.request_first_ns < 0 or turn.row.response_first_ns >= 0 or turn.row.request_bytes > SMALL_RECORD:
+        return False
+    return last <= f.sides[c].fin_ns < last + FAREWELL_NS or (f.reset_side == c and last <= f.reset_ns < last + FAREWELL_NS)
 
 cdef inline void close_turns(Engine *e, Flow *f) noexcept nogil:
     """The flow ends: write out what is open."""

@@ -22,11 +22,17 @@ from pcap_analyzer.capture.kernel.wire cimport ACK, FIN, Packet, RST, SYN
 
 cdef enum:
     FULL_SEGMENT = 1460     # while no MSS was announced
+    TIMESTAMP_BYTES = 12
+    DSACK_NS = 3000000000   # a D-SACK comes no later
     KEEP_ACKS_NS = 4000000  # states kept at least, beyond one and a half legs
 
 cdef inline int64_t offset_of(const Side *s, uint32_t seq) noexcept nogil:
     """Stream offset of a sequence number, within 2 GiB of the highest one seen."""
     return s.top + <int32_t> (seq - s.base - <uint32_t> s.top)
+
+cdef inline uint32_t full_segment(const Flow *f, uint8_t side) noexcept nogil:
+    """Payload of the largest segment that `side` takes, the timestamp option deducted."""
+    return (f.sides[side].mss if f.sides[side].mss > TIMESTAMP_BYTES else FULL_SEGMENT) - TIMESTAMP_BYTES
 
 cdef inline uint32_t granted_window(const Flow *f, const Packet *p, uint8_t side) noexcept nogil:
     if p.flags & SYN or f.sides[side].window_scale < 0 or f.sides[1 - side].window_scale < 0:
@@ -94,7 +100,7 @@ cdef inline void free_segments(Engine *e, Flow *f, uint8_t side, int64_t acked, 
     cdef Way *w = &f.track.ways[1 - side]
     cdef Segment *s
     cdef int64_t sent = NEVER
-    cdef uint32_t full = f.sides[side].mss if f.sides[side].mss else FULL_SEGMENT
+    cdef uint32_t full = full_segment(f, side)
     while w.segment_count:
         s = segment_at(w, 0)
         if s.start + s.length > acked:
@@ -104,6 +110,12 @@ cdef inline void free_segments(Engine *e, Flow *f, uint8_t side, int64_t acked, 
         pop_segment(w)
     if sent != NEVER and pure:
         add_leg(e, f, side, e.now - sent, acked - before >= 2 * <int64_t> full)
+
+cdef inline bint shown_spurious(const Copy *c, const Packet *p, int64_t now, int64_t leg) noexcept nogil:
+    """The acknowledgement that covers a resend answers the original: by its timestamp echo, or it comes too soon."""
+    if c.timestamped and p.timestamped and c.first_ts != c.ts_value and <int32_t> (p.ts_echo - c.first_ts) <= 0:
+        return True
+    return leg >= 0 and now - c.time < leg // 2
 
 cdef inline void judge_copies(Engine *e, Flow *f, const Packet *p, uint8_t side, int64_t acked, int64_t low, int64_t high) noexcept nogil:
     """Decide resends that the acknowledgement covers; [low, high) is its D-SACK block, empty if there is none."""
@@ -115,13 +127,9 @@ cdef inline void judge_copies(Engine *e, Flow *f, const Packet *p, uint8_t side,
     while i < w.copy_count:
         c = w.copies + i
         spurious = c.start >= low and c.end <= high
-        if not spurious and c.end > acked:
-            i += 1
-            continue
-        if not spurious and c.timestamped and p.timestamped and c.first_ts != c.ts_value:
-            spurious = <int32_t> (p.ts_echo - c.first_ts) <= 0
-        if not spurious and leg >= 0 and e.now - c.time < leg // 2:
-            spurious = True
+        if not spurious and not c.covered and c.end <= acked:
+            spurious = shown_spurious(c, p, e.now, leg)
+            c.covered = True
         if spurious:
             set_event_kind(e, c.event, EVENT_SPURIOUS)
             set_pause_kind(e, c.pause, KIND_SPURIOUS)
@@ -129,7 +137,10 @@ cdef inline void judge_copies(Engine *e, Flow *f, const Packet *p, uint8_t side,
             w.retransmitted_bytes -= c.bytes
             w.spurious_frames += 1
             undo_response(f, c)
-        drop_copy(w, i)
+        if spurious or e.now - c.time > DSACK_NS:
+            drop_copy(w, i)
+        else:
+            i += 1
 
 cdef inline void note_loss_signs(Engine *e, Flow *f, const Packet *p, uint8_t side, int64_t acked, bint again) noexcept nogil:
     """Three duplicates or a SACK block above the acknowledgement say that a segment is missing at the receiver."""

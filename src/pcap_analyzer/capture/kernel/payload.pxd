@@ -7,7 +7,7 @@ A gap that closes before 0.9 of the round trip, or in the order of the IP ids, i
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from pcap_analyzer.capture.kernel.exchanges cimport place_payload
-from pcap_analyzer.capture.kernel.hearing cimport offset_of, settle_doubts
+from pcap_analyzer.capture.kernel.hearing cimport full_segment, offset_of, settle_doubts
 from pcap_analyzer.capture.kernel.late cimport set_event_kind
 from pcap_analyzer.capture.kernel.legs cimport add_leg, least_leg, round_trip
 from pcap_analyzer.capture.kernel.parsers cimport parse_payload, sniff
@@ -49,6 +49,8 @@ cdef inline Kind classify(const Side *mine, const Way *w, int64_t start, int64_t
         return KIND_NEW
     if w.gap_count and unseen_bytes(w, start, end) > 0:
         return KIND_FILL
+    if start < w.begin and (not mine.has_ack or end > mine.acked):
+        return KIND_FILL
     return KIND_SPURIOUS if mine.has_ack and end <= mine.acked else KIND_COPY
 
 cdef inline void note_id(Way *w, uint16_t ip_id) noexcept nogil:
@@ -88,7 +90,7 @@ cdef inline void note_flight(Engine *e, Flow *f, Way *w, uint8_t side) noexcept 
 cdef inline void note_echoed(Engine *e, Flow *f, const Packet *p, uint8_t side, int64_t start) noexcept nogil:
     """A leg of `side` from its first echo of a timestamp, only while two full segments were in flight."""
     cdef Way *w = &f.track.ways[side]
-    cdef uint32_t full = f.sides[1 - side].mss if f.sides[1 - side].mss else 1460
+    cdef uint32_t full = full_segment(f, 1 - side)
     cdef uint32_t i
     cdef Echo *echo
     if not p.timestamped or w.echo_count == 0 or (w.echo_seen and p.ts_echo == w.echo_used):
@@ -218,6 +220,7 @@ cdef inline void take_copy(Engine *e, Flow *f, const Packet *p, uint8_t side, in
         c.timestamped = p.timestamped and s != NULL
         c.first_ts = s.ts_value if s != NULL else 0
         c.ts_value = p.ts_value
+        c.covered = False
         c.turn = f.track.turn.row.index if f.track.turn.used else -1
         c.last_ns = w.last_ns
         c.last_frame = w.last_frame
@@ -259,6 +262,7 @@ cdef inline void take_payload(Engine *e, Flow *f, const Packet *p, uint8_t side)
         if not mine.has_syn or start < 0:
             # The connection is older than the capture: its first payload here is where the account begins.
             mine.top = max(mine.top, start)
+            w.begin = start
         w.parser.want = start
     if not t.sniffed[side]:
         sniff(f, p, side)

@@ -128,7 +128,8 @@ cdef inline Copy *push_copy(Engine *e, Way *w, uint64_t frame) noexcept nogil:
             e.out_of_memory = True
             return NULL
     if w.copy_count == MAX_COPIES:
-        overflow(e, OVER_COPIES, frame)
+        if not w.copies[0].covered:
+            overflow(e, OVER_COPIES, frame)
         drop_copy(w, 0)
     w.copy_count += 1
     return w.copies + w.copy_count - 1

@@ -122,6 +122,7 @@ cdef struct Copy:
     uint64_t frame
     uint32_t bytes
     int64_t turn        # index of the exchange that it prolonged, -1 none
+    bint covered        # acknowledged, and so far taken for needed; a D-SACK may still follow
     int64_t last_ns     # the run's last packet before it
     uint64_t last_frame
 
@@ -192,6 +193,7 @@ cdef struct Way:
     int64_t doubtful[DOUBTS]    # pause rows whose hole is a single gap that may prove to be no loss
     uint32_t doubts
     bint started        # payload was seen
+    int64_t begin       # its first offset: what lies below went by before the capture began
     bint probed         # a probe beyond the top is unanswered
     int64_t last_ns     # last needed payload packet
     uint64_t last_frame
