@@ -230,6 +230,7 @@ def test_one_bad_file_does_not_stop_the_others_and_the_worst_code_wins(tmp_path:
         ["--html", "both.html", HEALTHY, SLOW_SERVER],
         ["--html", "-", HEALTHY],
         ["-o", "out", HEALTHY, HEALTHY],
+        ["--json", "same", "--html", "same", HEALTHY],
         ["-", "-"],
     ],
 )
@@ -252,6 +253,32 @@ def test_a_report_never_replaces_its_capture(tmp_path: Path) -> None:
 
     assert run.returncode == 2
     assert path.read_bytes() == HEALTHY.read_bytes()
+
+
+def test_nor_does_a_report_in_a_folder_replace_a_capture(tmp_path: Path) -> None:
+    first = Path(shutil.copy(HEALTHY, tmp_path / "a.pcapng"))
+    second = Path(shutil.copy(HEALTHY, tmp_path / "a.pcapng.json"))
+
+    run = pcap_analyzer("analyze", first, second, "-o", tmp_path)
+
+    assert run.returncode == 2
+    assert second.read_bytes() == HEALTHY.read_bytes()
+
+
+def test_a_file_name_that_is_no_text_is_shown_and_written(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"\x1b[31m\xff.pcapng")
+    shutil.copy(HEALTHY, path)
+
+    shown = pcap_analyzer("analyze", path)
+    named = load(pcap_analyzer("analyze", path, "--json", "-").stdout).capture.name
+    missed = pcap_analyzer("analyze", path.with_name("no" + path.name))
+    written = pcap_analyzer("analyze", path, "--quiet", "-o", tmp_path / "out")
+
+    assert r"\x1b[31m\udcff.pcapng" in shown.stdout
+    assert named == "\x1b[31m\\udcff.pcapng"
+    assert r"no\x1b[31m\udcff.pcapng" in missed.stderr
+    assert written.returncode == 0
+    assert len(list((tmp_path / "out").iterdir())) == 2
 
 
 @pytest.mark.parametrize("option", ["--json", "--html"])

@@ -50,6 +50,8 @@ def analyze(debug: bool, /, **given: Unpack[Given]) -> int:  # click passes what
     how it was measured and by which thresholds.
     """
     wishes = Wishes.of(given)
+    if wishes.shows_text or wishes.json == STANDARD:
+        outputs.standard_output()
     if wishes.folder is not None:
         outputs.make_folder(wishes.folder)
     codes: list[int] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,19 +83,19 @@ class Wishes:
             raise UsageError("--json FILE and --html FILE hold one report each; use -o DIR for several captures.")
         if self.captures.count(STANDARD) > 1:
             raise UsageError("Standard input can be read once only.")
-        if self.folder is not None:
-            names = Counter(capture.name for capture in self.captures)
-            for name, times in names.items():
-                if times > 1:
-                    raise UsageError(f"{times} captures are named {name}: in one folder their reports would collide.")
 
     def _check_targets(self) -> None:
-        written = [target for target in (self.json, self.html) if target not in (None, STANDARD)]
-        for target in written:
-            assert target is not None
+        named = [target for target in (self.json, self.html) if target is not None and target != STANDARD]
+        for target in named:
             outputs.check_folder_of(target)
+        beside = [target for capture in self.captures for target in self.targets(capture) if target is not None]
+        written = named + beside
+        for path, times in Counter(map(os.path.realpath, written)).items():
+            if times > 1:
+                raise UsageError(f"{path} would be written {times} times.")
+        for target in written:
             if any(_same_file(target, capture) for capture in self.captures):
-                raise UsageError(f"{target} is a capture; its report must not replace it.")
+                raise UsageError(f"{target} is a capture; a report must not replace it.")
 
 
 def _ids(values: tuple[str, ...]) -> frozenset[str]:
