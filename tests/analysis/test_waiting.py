@@ -6,7 +6,7 @@ import pytest
 from pcap_analyzer.analysis.intervals import Code
 from pcap_analyzer.analysis.model import Category
 from pcap_analyzer.analysis.waiting import Account, account
-from pcap_analyzer.capture.tables import App, EventKind, PacketKind, Role
+from pcap_analyzer.capture.tables import S2C, App, EventKind, PacketKind, Role
 from tests.analysis.rows import MS, T0, Rows, S, Value, event, exchange, flow, lookup, pause, tables
 
 
@@ -118,7 +118,7 @@ def test_guessed_roles_blame_nobody() -> None:
 
 
 def test_an_answer_that_was_not_captured_makes_the_gap_unknown() -> None:
-    made = account(tables(flow(), exchange(think_s=2.0), event(EventKind.ACKED_UNSEEN, at_s=2.0)))
+    made = account(tables(flow(), exchange(think_s=2.0), event(EventKind.ACKED_UNSEEN, at_s=2.0, direction=S2C)))
     assert seconds(made)["unknown"] == 2.0
 
 

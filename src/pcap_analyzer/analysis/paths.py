@@ -53,5 +53,5 @@ def measure(flows: Rows) -> Paths:
 
 
 def sent_again(flows: Rows) -> int:
-    """Frames with payload that had to be sent twice: copies seen, and gaps that a loss before the capture point left."""
+    """Frames with payload that had to be sent twice: copies seen, and gaps that losses before the capture left."""
     return int(flows["retransmitted_frames"].sum()) + int(flows["gaps"].sum())

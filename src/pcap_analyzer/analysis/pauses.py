@@ -28,22 +28,24 @@ class Judged:
     cut_ns: Ints
     code: Ints
     presumed: Mask
+    over: Mask  # the response had ended before: what follows is pushed, and nobody waits for it
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is known of all flows; `unseen`: when bytes were acknowledged that were never captured."""
+    """What is known of all flows, and when bytes were acknowledged that were never captured."""
 
     flows: Rows
     paths: Paths
-    unseen: tuple[Ints, Ints]
+    unseen: list[tuple[Ints, Ints]]  # of the data of each direction
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What lies around each pause: the row of its flow, and its exchange."""
+    """What lies around each pause: the rows of its flow and of its exchange."""
 
     row: Ints
+    position: Ints
     exchange: Rows
     setting: Setting
 
@@ -72,7 +74,9 @@ def judge(pauses: Rows, scene: Scene) -> Judged:
     ]
     fixed = (np.full(len(pauses), int(code)) for code in (Code.UNKNOWN, Code.RECEIVER_NOT_READING, Code.LOSS_RECOVERY))
     code = np.select(rows, [*fixed, window, own], released)
-    by_ack = ~np.logical_or.reduce(rows)
+    over = _over(code == Code.IDLE, scene.position)
+    code[over] = Code.IDLE
+    by_ack = ~np.logical_or.reduce(rows) & ~over
     loss = lost & ~rows[0] & ~rows[1]
     cut = np.where(
         loss,
@@ -84,14 +88,24 @@ def judge(pauses: Rows, scene: Scene) -> Judged:
         first_code=np.where(loss, before_loss, int(Code.PATH_DELAY)),
         cut_ns=cut,
         code=code,
-        presumed=presumed & (own >= 0) & ~np.logical_or.reduce(rows[:4]),
+        presumed=presumed & (own >= 0) & ~np.logical_or.reduce(rows[:4]) & ~over,
+        over=over,
     )
+
+
+def _over(ended: Mask, position: Ints) -> Mask:
+    """From the first pause on that ended an exchange's response to the last pause of that exchange."""
+    first = np.full(int(position.max()) + 1 if len(position) else 0, len(position))
+    at = np.flatnonzero(ended)
+    np.minimum.at(first, position[at], at)
+    return np.arange(len(position)) >= first[position]
 
 
 def _doubtful(pauses: Rows, scene: Scene) -> Mask:
     """Row 1: bytes acknowledged that were never captured, or a flow of one side only."""
-    missing = any_between(scene.setting.unseen, scene.row, integers(pauses, "start_ns"), integers(pauses, "end_ns"))
-    return missing | scene.setting.paths.one_sided[scene.row]
+    start, end = integers(pauses, "start_ns"), integers(pauses, "end_ns")
+    missing = [any_between(unseen, scene.row, start, end) for unseen in scene.setting.unseen]
+    return np.where(pauses["direction"] == S2C, missing[S2C], missing[C2S]) | scene.setting.paths.one_sided[scene.row]
 
 
 def _window_full(pauses: Rows, needed: Ints) -> Mask:

@@ -114,25 +114,32 @@ def _failure(failed: FailedService) -> Decision:
 
 def _nothing(context: Context) -> Decision | None:
     """Everybody is served at once: nothing to complain of, unless the capture itself is."""
-    account, facts = context.account, context.tables.capture
-    units = account.unit_counted_ns()
-    p95 = int(np.percentile(units, 95, method="lower")) if len(units) else 0
+    units = context.account.unit_counted_ns()
+    noticed = bool((context.account.flow_ns[:, : Code.CLIENT_THINKING] >= NOTICED_NS).any())
+    if len(units) == 0:
+        return None if noticed else Decision(Cause.INSUFFICIENT_DATA, Party.CAPTURE, Confidence.LOW)
+    p95 = int(np.sort(units)[int(0.95 * len(units))])
     excess = int(np.maximum(0, units - IMMEDIATE_NS).sum())
-    noticed = bool((account.flow_ns[:, : Code.CLIENT_THINKING] >= NOTICED_NS).any())
     if p95 >= IMMEDIATE_NS or excess >= NOTICED_NS or noticed:
         return None
-    unseen = int(context.flows["acked_unseen_bytes"].sum())
-    payload = int(context.flows["payload_bytes"].sum())
-    unknown = account.intervals.of(Code.UNKNOWN).wall_ns() / 1e9
-    if facts.duplicate_frames > DUPLICATES * facts.frames:
-        return Decision(Cause.CAPTURE_DUPLICATES, Party.CAPTURE, Confidence.HIGH, p95_s=p95 / 1e9)
-    if facts.damage is not None:
-        return Decision(Cause.TRUNCATED_FILE, Party.CAPTURE, Confidence.HIGH, p95_s=p95 / 1e9)
-    if unseen > MISSED_BYTES * payload:
-        return Decision(Cause.CAPTURE_INCOMPLETE, Party.CAPTURE, Confidence.HIGH, p95_s=p95 / 1e9)
+    fault = _capture_fault(context)
+    if fault is not None:
+        return Decision(fault, Party.CAPTURE, Confidence.HIGH, p95_s=p95 / 1e9)
+    unknown = context.account.intervals.of(Code.UNKNOWN).wall_ns() / 1e9
     if unknown > UNKNOWN_SHARE * context.waited_s:
         return Decision(Cause.INSUFFICIENT_DATA, Party.UNKNOWN, Confidence.LOW, Code.UNKNOWN, unknown)
     return Decision(Cause.NONE, Party.NOBODY, Confidence.HIGH, p95_s=p95 / 1e9)
+
+
+def _capture_fault(context: Context) -> Cause | None:
+    """The worst fault of a capture that shows nothing else."""
+    facts, flows = context.tables.capture, context.flows
+    if facts.duplicate_frames > DUPLICATES * facts.frames:
+        return Cause.CAPTURE_DUPLICATES
+    if facts.damage is not None:
+        return Cause.TRUNCATED_FILE
+    unseen = int(flows["acked_unseen_bytes"].sum())
+    return Cause.CAPTURE_INCOMPLETE if unseen > MISSED_BYTES * int(flows["payload_bytes"].sum()) else None
 
 
 def _largest(context: Context) -> Decision:

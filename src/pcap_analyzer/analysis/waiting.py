@@ -15,7 +15,7 @@ from pcap_analyzer.analysis import pauses as pause_rules
 from pcap_analyzer.analysis import phases
 from pcap_analyzer.analysis.columns import Ints, Mask, Rows, add_up, gather, integers, last_of_each, rows_of
 from pcap_analyzer.analysis.gaps import Gaps
-from pcap_analyzer.analysis.intervals import LOOKUP_UNIT, NO_UNIT, WAITING_CODES, Code, Intervals, concatenate
+from pcap_analyzer.analysis.intervals import LOOKUP_UNIT, WAITING_CODES, Code, Intervals, concatenate
 from pcap_analyzer.analysis.paths import HEALTHY_PATH_DELAY_NS, HEALTHY_ROUND_TRIP_NS, TCP, Paths
 from pcap_analyzer.analysis.paths import measure as measure_paths
 from pcap_analyzer.analysis.tiling import any_between, marks, tile
@@ -48,18 +48,13 @@ class Account:
     flow_ns: Ints  # shape (flows, categories): exact sums of the tiles
 
     def unit_counted_ns(self) -> Ints:
-        """Counted waiting of every exchange, connect, handshake and look-up that occurred."""
+        """Counted waiting of every exchange, connect, handshake and look-up that has any; of every look-up."""
         chosen = self.intervals.where(self.counted)
         lookup = chosen.unit == LOOKUP_UNIT
         part = np.where(chosen.unit >= 0, chosen.unit, len(self.exchanges) + 3 * chosen.flow - chosen.unit - 1)
         sums = add_up(part[~lookup], chosen.length_ns[~lookup], len(self.exchanges) + 3 * len(self.flows))
-        occurred = np.zeros(len(sums), np.bool_)
-        occurred[: len(self.exchanges)] = True
-        present = self.intervals.where((self.intervals.unit < NO_UNIT) & (self.intervals.unit > LOOKUP_UNIT))
-        occurred[len(self.exchanges) + 3 * present.flow - present.unit - 1] = True
-        occurred |= sums > 0
         lookup_ns = lookup_end_ns(self.lookups) - self.lookups["query_ns"]
-        return np.concatenate((sums[occurred], lookup_ns))
+        return np.concatenate((sums[sums > 0], lookup_ns))
 
 
 def account(tables: Tables) -> Account:
@@ -69,10 +64,11 @@ def account(tables: Tables) -> Account:
     exchanges, exchange_row = _exchanges(tables, flows)
     pauses = _pauses(tables, exchanges, exchange_row, flows)
     runs = _until_last_resend(exchanges, pauses)
-    events = gather(tables.events, ("flow", "kind", "time_ns", "value"))
-    unseen = _moments(events[events["kind"] == EventKind.ACKED_UNSEEN], flows)
+    events = gather(tables.events, ("flow", "kind", "direction", "time_ns", "value"))
+    acked_unseen = events[events["kind"] == EventKind.ACKED_UNSEEN]
+    unseen = [_moments(acked_unseen[acked_unseen["direction"] == sender], flows) for sender in (C2S, S2C)]
     shut = _moments(events[(events["kind"] == EventKind.ZERO_WINDOW) & (events["value"] < 0)], flows)
-    gaps = gap_rules.measure(runs, exchange_row, flows, paths, unseen)
+    gaps = gap_rules.measure(runs, exchange_row, flows, paths, unseen[S2C])
     parts = [
         *phases.marks_of(flows, tables),
         *_exchange_marks(runs, exchange_row, gaps),
@@ -205,7 +201,7 @@ def _pause_marks(pauses: Pauses, exchanges: Rows, setting: pause_rules.Setting) 
     real = rows["end_ns"] - rows["start_ns"] >= setting.paths.pause_floor_ns[pauses.flow]
     real &= rows["start_ns"] < end_of_run
     rows, flow, position = rows[real], pauses.flow[real], pauses.position[real]
-    judged = pause_rules.judge(rows, pause_rules.Scene(flow, exchange[real], setting))
+    judged = pause_rules.judge(rows, pause_rules.Scene(flow, position, exchange[real], setting))
     return _marks_of_pauses(rows, flow, position, judged)
 
 
@@ -215,6 +211,7 @@ def _marks_of_pauses(rows: Rows, flow: Ints, position: Ints, judged: pause_rules
     begin = marks(flow, position, 0, integers(rows, "start_ns"), judged.first_code)
     cut = marks(flow, position, 0, judged.cut_ns, judged.code)
     resume = marks(flow, position, 0, integers(rows, "end_ns"), transfer)
+    resume["code"][judged.over] = Code.IDLE
     cut["low_ns"][judged.presumed] = 0
     for step, part in enumerate((begin, cut, resume)):
         part["stage"] = np.where(request, REQUEST_PAUSES, RESPONSE_PAUSES)

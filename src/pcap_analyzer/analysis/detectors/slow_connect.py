@@ -116,7 +116,7 @@ def _failed(context: Context, kind: FindingKind, rows: Ints) -> Iterator[Finding
             title=title,
             explanation=(
                 f"{count(tries, 'packet was', 'packets were')} sent to open {count(len(mine), 'connection')}, "
-                f"none came up. First seen {since_start(context, int(context.flows['first_ns'][mine].min()))} into the capture.",
+                f"none came up. {_first_seen(context, mine)}",
             ),
             next_step=_ask(kind, server, client),
         )
@@ -130,6 +130,10 @@ def _failed(context: Context, kind: FindingKind, rows: Ints) -> Iterator[Finding
             proof,
             display_filter=_icmp_filter(context, row) if kind is UNREACHABLE else None,
         )
+
+
+def _first_seen(context: Context, rows: Ints) -> str:
+    return f"First seen {since_start(context, int(context.flows['first_ns'][rows].min()))} into the capture."
 
 
 def _ask(kind: FindingKind, server: str, client: str) -> str:
@@ -166,7 +170,7 @@ def _late(context: Context, kind: FindingKind, rows: Ints) -> Iterator[Finding]:
             title=f"{connections} to {server} took {duration(median)} to come up",
             explanation=(
                 f"{connections} came up late {reason}; the slowest took {duration(float(took.max()))}. "
-                f"First seen {since_start(context, int(context.flows['first_ns'][mine].min()))} into the capture.",
+                f"{_first_seen(context, mine)}",
             ),
             next_step=f"{kind.advice} The client is {context.names.client_host(row)}.",
         )

@@ -95,6 +95,9 @@ def _evidence(context: Context, case: Case) -> tuple[Evidence, ...]:
     worst = int(np.argmax(case.intervals.length_ns))
     unit, row = int(case.intervals.unit[worst]), int(case.intervals.flow[worst])
     exchange = context.account.exchanges[unit]
+    acknowledged = (
+        int(exchange["request_ack_frame"]) if exchange["request_ack_ns"] >= exchange["request_last_ns"] else 0
+    )
     return evidence(
         context,
         row,
@@ -105,7 +108,7 @@ def _evidence(context: Context, case: Case) -> tuple[Evidence, ...]:
                 f"Request, {exchange['request_bytes']:,} B",
             ),
             (
-                int(exchange["request_ack_frame"]),
+                acknowledged,
                 int(exchange["request_ack_ns"]),
                 "Its acknowledgement: the server has it",
             ),
