@@ -336,7 +336,7 @@ def healthy() -> Report:
     )
 
 
-DAMAGE = "the file ends in the middle of a record, at byte 2,104,880"
+REASON = "The file ends inside a record, after 1 of its bytes: it was cut."
 
 
 def damaged() -> Report:
@@ -347,7 +347,7 @@ def damaged() -> Report:
         capture=replace(
             full.capture,
             name="customer-88231.cap",
-            damage=DAMAGE,
+            damage=f"{REASON} (after frame 3,120)",
             cut_frames=118,
             exact_until_frame=2_900,
             overflows={"live flows": 4},
@@ -360,7 +360,7 @@ def damaged() -> Report:
         ),
         quality=(
             QualityNote(
-                f"The file is damaged or cut short after frame 3,120: {DAMAGE}",
+                f"The file is damaged or cut short after frame 3,120: {REASON}",
                 "everything after that frame: it was not analysed",
                 Severity.HIGH,
             ),

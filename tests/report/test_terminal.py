@@ -108,6 +108,14 @@ def test_a_cut_file_is_said_before_the_numbers() -> None:
     assert text.index("DAMAGED FILE") < text.index("of waiting went")
 
 
+def test_damage_is_told_once_whoever_tells_it() -> None:
+    told_by_a_note = sample.damaged()
+    told_by_nobody_else = replace(told_by_a_note, quality=())
+
+    assert printed(told_by_a_note).count("DAMAGED FILE") == 1
+    assert printed(told_by_nobody_else).count("DAMAGED FILE") == 1
+
+
 def test_more_than_ten_findings_are_counted_instead() -> None:
     many = replace(sample.report(), findings=sample.FINDINGS * 2)
 

@@ -121,15 +121,16 @@ def _warnings(page: Page, report: Report) -> None:
     """Damage first and loud; then what the capture's quality voids."""
     capture, notes = report.capture, report.quality
     told = " ".join(note.what for note in notes)
+    reason = None if capture.damage is None else capture.damage.partition(". ")[0].rstrip(".")
     page.blank()
-    if capture.damage is not None and capture.damage not in told:
+    if capture.damage is not None and (not reason or reason not in told):
         page.hanging((_warning(page, "DAMAGED FILE"),), capture.damage, LOUD)
     if capture.exact_until_frame is not None and not any(limit in told for limit in capture.overflows):
         limits = ", ".join(f"{limit} ({text.count(times)} times)" for limit, times in capture.overflows.items())
         sentence = f"Counts are exact up to frame {capture.exact_until_frame} only. Limits reached: {limits or '—'}"
         page.hanging((_warning(page, "NOT EXACT"),), sentence, LOUD)
     for note in notes:
-        damaged = capture.damage is not None and capture.damage in note.what
+        damaged = reason is not None and reason in note.what
         sign = Span(_severity_sign(page, note.severity) + " ", _SEVERITY_STYLES[note.severity])
         head = _warning(page, "DAMAGED FILE") if damaged else sign
         page.hanging((head,), note.what, LOUD if note.severity.rank >= Severity.MEDIUM.rank else "")
