@@ -157,6 +157,12 @@ def archive(path: Path) -> Path:
     return path
 
 
+def sparse_zeros(path: Path) -> Path:
+    with path.open("wb") as made:
+        made.truncate(2 << 30)
+    return path
+
+
 def folder(path: Path) -> Path:
     path.mkdir()
     return path
@@ -171,7 +177,7 @@ def failing_disk(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("make", [empty, text, archive, folder, missing, failing_disk])
+@pytest.mark.parametrize("make", [empty, text, archive, sparse_zeros, folder, missing, failing_disk])
 def test_what_is_no_capture_is_told_in_one_sentence(tmp_path: Path, make: Callable[[Path], Path]) -> None:
     path = make(tmp_path / "input.pcap")
 
