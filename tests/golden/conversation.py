@@ -109,8 +109,9 @@ class _Network:
 
     def _refuse_by_icmp(self, packet: Ipv4 | Ipv6) -> None:
         assert self._plan.unreachable is not None
-        error = icmp_error(3, self._plan.unreachable.code, packet)
-        quoting = Ipv4(self._plan.unreachable.router, packet.source, error, ttl=254, dont_fragment=False)
+        unreachable = self._plan.unreachable
+        error = icmp_error(3, unreachable.code, packet, quoted_bytes=unreachable.quoted_bytes)
+        quoting = Ipv4(unreachable.router, packet.source, error, ttl=254, dont_fragment=False)
         self.seen.append(Seen(self._clock.now_ns, SERVER, quoting))
         self._clock.after(self._delays[CLIENT], self.ends[CLIENT].abandon)
 

@@ -117,6 +117,7 @@ class Unreachable:
 
     router: str
     code: int = 1  # host unreachable
+    quoted_bytes: int = 548  # as much as fits into 576 bytes (RFC 1812, 4.3.2.3); 28 is the least (RFC 792)
     after_ns: int = 300 * US
 
 

@@ -26,6 +26,22 @@ def _syn_lost(index: int, at_s: float, sender: int, copies: tuple[int, ...]) -> 
     return replace(talk(index, pages(QUICK), BETWEEN, at_s=at_s), faults=(fault,))
 
 
+def _unreachable(name: str, story: str, quoted_bytes: int) -> Golden:
+    router = Unreachable("198.51.100.1", quoted_bytes=quoted_bytes)
+    return Golden(
+        "slow_connect",
+        name,
+        f"{story} Another server answers.",
+        cause=Cause.UNREACHABLE,
+        party=Party.NETWORK,
+        conversations=(
+            *(replace(talk(n, [], BETWEEN, at_s=2 * n), unreachable=router) for n in range(4)),
+            _healthy(5, 1),
+            _healthy(6, 5),
+        ),
+    )
+
+
 GOLDENS = (
     Golden(
         "slow_connect",
@@ -69,18 +85,8 @@ GOLDENS = (
             _healthy(6, 20),
         ),
     ),
-    Golden(
-        "slow_connect",
-        "fires-unreachable",
-        "A router answers four connections with ICMP host unreachable; another server answers.",
-        cause=Cause.UNREACHABLE,
-        party=Party.NETWORK,
-        conversations=(
-            *(replace(talk(n, [], BETWEEN, at_s=2 * n), unreachable=Unreachable("198.51.100.1")) for n in range(4)),
-            _healthy(5, 1),
-            _healthy(6, 5),
-        ),
-    ),
+    _unreachable("fires-unreachable", "A router answers four connections with ICMP host unreachable.", 548),
+    _unreachable("fires-unreachable-short-quotes", "The same; the errors quote eight bytes of TCP, no more.", 28),
     Golden(
         "slow_connect",
         "fires-slow-accept",
