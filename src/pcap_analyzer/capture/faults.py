@@ -32,6 +32,7 @@ UNDECODED_KINDS = (
     "too many IPv6 extension headers",
     "ICMP error with an unreadable quote",
     "link-layer control frame",
+    "record without a packet",
 )
 
 #: By the code of `state.Overflow`.

@@ -10,12 +10,22 @@ PCAP_HEADER_BYTES = 24
 #: Bytes that tell every format here apart.
 ENOUGH_BYTES = 512
 
+SNOOP = b"snoop\0\0\0"
+SNOOP_HEADER_BYTES = 16
+
+#: Magic number: big-endian, nanoseconds, patched record headers.
 _PCAP_MAGIC = {
-    b"\xa1\xb2\xc3\xd4": (True, False),
-    b"\xd4\xc3\xb2\xa1": (False, False),
-    b"\xa1\xb2\x3c\x4d": (True, True),
-    b"\x4d\x3c\xb2\xa1": (False, True),
+    b"\xa1\xb2\xc3\xd4": (True, False, False),
+    b"\xd4\xc3\xb2\xa1": (False, False, False),
+    b"\xa1\xb2\x3c\x4d": (True, True, False),
+    b"\x4d\x3c\xb2\xa1": (False, True, False),
+    b"\xa1\xb2\xcd\x34": (True, False, True),
+    b"\x34\xcd\xb2\xa1": (False, False, True),
 }
+
+#: LINKTYPE by snoop's datalink type; others are told by a number out of LINKTYPE's range.
+_SNOOP_LINKS = {0: 1, 4: 1, 8: 10}
+_SNOOP_OTHER = 0x10000
 
 _OTHERS = (
     (b"PK\x03\x04", "This is a ZIP archive: unzip it first."),
@@ -32,13 +42,10 @@ _OTHERS = (
     (b"GIF8", "This is a GIF image, not a capture."),
     (b"\x7fELF", "This is a program (ELF), not a capture."),
     (b"MZ", "This is a Windows program, not a capture."),
-    (b"snoop\x00\x00\x00", "This is a Solaris snoop capture, which is not read yet: convert it with `editcap -F pcap`."),
     (b"RTSS", "This is a Network Monitor 1 capture, which is not read: convert it with `editcap -F pcap`."),
     (b"GMBU", "This is a Network Monitor 2 capture, which is not read: convert it with `editcap -F pcap`."),
     (b"XCP\x00", "This is a NetXRay or Sniffer capture, which is not read: convert it with `editcap -F pcap`."),
     (b"TRSNIFF data", "This is a Sniffer capture, which is not read: convert it with `editcap -F pcap`."),
-    (b"\xa1\xb2\xcd\x34", "This is a pcap with patched record headers, which is not read: convert it with `editcap`."),
-    (b"\x34\xcd\xb2\xa1", "This is a pcap with patched record headers, which is not read: convert it with `editcap`."),
     (b"<?xml", "This is XML text, not a capture."),
     (b"SQLite format 3\x00", "This is an SQLite database, not a capture."),
 )
@@ -50,8 +57,17 @@ class Pcap:
 
     big_endian: bool
     nanoseconds: bool
+    patched: bool
+    minor: int
     link_type: int
     snap_length: int
+
+
+@dataclass(frozen=True)
+class Snoop:
+    """The file header of a snoop capture (RFC 1761), its link type as a LINKTYPE."""
+
+    link_type: int
 
 
 @dataclass(frozen=True)
@@ -59,7 +75,7 @@ class Pcapng:
     """A file that starts with a section header; its blocks say the rest."""
 
 
-def recognise(first: bytes) -> Pcap | Pcapng:
+def recognise(first: bytes) -> Pcap | Pcapng | Snoop:
     """The format of a file by its first `ENOUGH_BYTES` bytes, decompressed.
 
     Raises NotACapture with a sentence that says what the file looks like.
@@ -70,13 +86,15 @@ def recognise(first: bytes) -> Pcap | Pcapng:
         if len(first) >= 12 and first[8:12] not in (b"\x1a\x2b\x3c\x4d", b"\x4d\x3c\x2b\x1a"):
             raise NotACapture("This starts like a pcapng, but its byte-order mark is missing.")
         return Pcapng()
+    if first[:8] == SNOOP:
+        return _snoop(first)
     if first[:4] in _PCAP_MAGIC:
         return _pcap(first)
     raise NotACapture(_looks_like(first))
 
 
 def _pcap(first: bytes) -> Pcap:
-    big, nanoseconds = _PCAP_MAGIC[first[:4]]
+    big, nanoseconds, patched = _PCAP_MAGIC[first[:4]]
     if len(first) < PCAP_HEADER_BYTES:
         raise NotACapture(f"This pcap ends inside its file header, after {len(first)} bytes.")
     order = "big" if big else "little"
@@ -86,7 +104,17 @@ def _pcap(first: bytes) -> Pcap:
         raise NotACapture(f"This pcap is of version {major}.{minor}, which nobody has defined.")
     # The upper half holds the frame check sequence's length and flags; ten bits are reserved.
     link = int.from_bytes(first[20:24], order) & 0xFFFF
-    return Pcap(big, nanoseconds, link, int.from_bytes(first[16:20], order))
+    return Pcap(big, nanoseconds, patched, minor, link, int.from_bytes(first[16:20], order))
+
+
+def _snoop(first: bytes) -> Snoop:
+    if len(first) < SNOOP_HEADER_BYTES:
+        raise NotACapture(f"This snoop capture ends inside its file header, after {len(first)} bytes.")
+    version = int.from_bytes(first[8:12], "big")
+    if version != 2:
+        raise NotACapture(f"This snoop capture is of version {version}; only version 2 is defined.")
+    datalink = int.from_bytes(first[12:16], "big")
+    return Snoop(_SNOOP_LINKS.get(datalink, _SNOOP_OTHER + datalink))
 
 
 def _looks_like(first: bytes) -> str:

@@ -8,7 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from pcap_analyzer.capture.faults import OVERFLOW_KINDS, UNDECODED_KINDS, damage_sentence, ethertype_name
-from pcap_analyzer.capture.formats import ENOUGH_BYTES, GZIP, PCAP_HEADER_BYTES, Pcap, link_name, recognise
+from pcap_analyzer.capture.formats import (
+    ENOUGH_BYTES,
+    GZIP,
+    PCAP_HEADER_BYTES,
+    SNOOP_HEADER_BYTES,
+    Pcap,
+    Pcapng,
+    Snoop,
+    link_name,
+    recognise,
+)
 from pcap_analyzer.capture.kernel import Kernel
 from pcap_analyzer.capture.sources import File, Gzip, Prefixed, Source
 from pcap_analyzer.capture.spool import Spool
@@ -76,19 +86,32 @@ class _Reading:
     def run(self) -> Tables:
         source, first = self._open()
         form = recognise(first)
-        skip = 0
-        if isinstance(form, Pcap):
-            self._kernel.open_pcap(form.big_endian, form.nanoseconds, form.link_type, form.snap_length)
-            skip = PCAP_HEADER_BYTES
-        else:
-            self._kernel.open_pcapng()
+        skip = self._start(form)
         self._stream_bytes = skip
         self._feed(Prefixed(first[skip:], source))
         while self._kernel.finish(_FLOWS_A_SLICE):
             self._collect(everything=False)
         self._collect(everything=True)
         self._report(last=True)
-        return self._tables("pcap" if isinstance(form, Pcap) else "pcapng", source.compression)
+        return self._tables(type(form).__name__.lower(), source.compression)
+
+    def _start(self, form: Pcap | Pcapng | Snoop) -> int:
+        """Tell the kernel how records look; the bytes of the file header, which it does not want."""
+        if isinstance(form, Pcapng):
+            self._kernel.open_pcapng()
+            return 0
+        if isinstance(form, Snoop):
+            self._kernel.open_snoop(form.link_type)
+            return SNOOP_HEADER_BYTES
+        self._kernel.open_pcap(
+            form.big_endian,
+            form.nanoseconds,
+            form.link_type,
+            form.snap_length,
+            patched=form.patched,
+            minor=form.minor,
+        )
+        return PCAP_HEADER_BYTES
 
     def _open(self) -> tuple[Source, bytes]:
         """The bytes' source and the first of them, decompressed."""
@@ -160,7 +183,6 @@ class _Reading:
 
     def _facts(self, form: str, compression: str | None) -> CaptureFacts:
         totals = self._kernel.totals()
-        frames = totals["frames"]
         return CaptureFacts(
             format=form,
             compression=compression,
@@ -169,10 +191,10 @@ class _Reading:
             snap_length=totals["snap"] or None,
             file_bytes=self._file.done,
             stream_bytes=self._stream_bytes,
-            frames=frames,
+            frames=totals["frames"],
             wire_bytes=totals["wire_bytes"],
-            first_ns=totals["first_ns"] if frames else None,
-            last_ns=totals["last_ns"] if frames else None,
+            first_ns=totals["first_ns"] if totals["timed"] else None,
+            last_ns=totals["last_ns"] if totals["timed"] else None,
             cut_frames=totals["cut_frames"],
             interface_drops=totals["drops"] if totals["drops"] >= 0 else None,
             clock_steps=totals["clock_steps"],

@@ -1,8 +1,8 @@
 """The kernel's object: bytes go in, row buffers and counters come out."""
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, realloc
+from libc.stdlib cimport calloc, free, qsort
 from libc.string cimport memset
 
 import os
@@ -10,11 +10,12 @@ import os
 from pcap_analyzer.capture.kernel.dns cimport close_lookups, start_lookups
 from pcap_analyzer.capture.kernel.flows cimport by_id, live_flows, retire
 from pcap_analyzer.capture.kernel.fragments cimport free_datagrams
-from pcap_analyzer.capture.kernel.frames cimport follow_frame
+from pcap_analyzer.capture.kernel.frames cimport count_record, follow_frame
 from pcap_analyzer.capture.kernel.legs cimport free_pairs
 from pcap_analyzer.capture.kernel.records cimport (
-    Fault, Frame, Interface, Reader, STEP_DAMAGE, STEP_FRAME, STEP_MORE, STEP_SKIPPED, Step, add_interface, end_section,
-    next_block, next_pcap, reader_free, BLOCK_MAX, PCAP_RECORD_HEADER,
+    FORM_PATCHED, FORM_PCAP, FORM_PCAPNG, FORM_SNOOP, Frame, LENGTHS_EITHER, LENGTHS_ORDERED, LENGTHS_SWAPPED, Reader,
+    STEP_FRAME, STEP_RECORD, STEP_SKIPPED, Step, add_interface, end_section, next_block, next_pcap, next_snoop,
+    reader_free,
 )
 from pcap_analyzer.capture.kernel.rows cimport (
     DnsRow, EventRow, ExchangeRow, FlowRow, PauseRow, Rows, SeriesRow, T_COUNT, rows_free, rows_init,
@@ -25,7 +26,6 @@ from pcap_analyzer.capture.kernel.state cimport (
 )
 from pcap_analyzer.capture.kernel.track cimport free_track
 from pcap_analyzer.capture.kernel.wire cimport SKIP_COUNT
-from libc.stdlib cimport qsort
 
 FIRST_SLOTS = 1024
 
@@ -123,18 +123,28 @@ cdef class Kernel:
         reader_free(&self.reader)
         free(self.closing)
 
-    def open_pcap(self, bint big, bint nanoseconds, uint32_t link, uint32_t snap):
-        """Frame the bytes that follow a pcap file header."""
+    def open_pcap(self, bint big, bint nanoseconds, uint32_t link, uint32_t snap, *, bint patched, int minor):
+        """Frame the bytes that follow a pcap file header of version 2.`minor`."""
         self.reader.drops = -1
+        self.reader.form = FORM_PATCHED if patched else FORM_PCAP
+        self.reader.lengths = LENGTHS_SWAPPED if minor < 3 else LENGTHS_EITHER if minor == 3 else LENGTHS_ORDERED
         self.reader.big = big
         self.reader.nanoseconds = nanoseconds
         if add_interface(&self.reader, link, snap) == NULL:
             raise MemoryError
 
+    def open_snoop(self, uint32_t link):
+        """Frame the bytes that follow a snoop file header."""
+        self.reader.drops = -1
+        self.reader.form = FORM_SNOOP
+        self.reader.big = True
+        if add_interface(&self.reader, link, 0) == NULL:
+            raise MemoryError
+
     def open_pcapng(self):
         """Frame the bytes from a pcapng's first section header on."""
         self.reader.drops = -1
-        self.reader.blocks = True
+        self.reader.form = FORM_PCAPNG
 
     def feed(self, buffer not None, Py_ssize_t count):
         """Analyse whole records at the start of `buffer[:count]`; return how many bytes they take."""
@@ -238,6 +248,7 @@ cdef class Kernel:
         return {
             "frames": e.frames,
             "wire_bytes": e.wire_bytes,
+            "timed": e.timed,
             "first_ns": e.first_ns,
             "last_ns": e.now,
             "cut_frames": e.cut_frames,
@@ -289,9 +300,16 @@ cdef uint64_t run(Engine *e, Reader *r, const uint8_t *d, uint64_t n) noexcept n
             at += used
             if r.skip:
                 break
-        step = next_block(r, d + at, n - at, &frame, &used) if r.blocks else next_pcap(r, d + at, n - at, &frame, &used)
+        if r.form == FORM_PCAPNG:
+            step = next_block(r, d + at, n - at, &frame, &used)
+        elif r.form == FORM_SNOOP:
+            step = next_snoop(r, d + at, n - at, &frame, &used)
+        else:
+            step = next_pcap(r, d + at, n - at, &frame, &used)
         if step == STEP_FRAME:
             follow_frame(e, &frame)
+        elif step == STEP_RECORD:
+            count_record(e)
         elif step != STEP_SKIPPED:
             break
         at += used

@@ -16,7 +16,7 @@ from pcap_analyzer.capture.kernel.state cimport (
 from pcap_analyzer.capture.kernel.tcp cimport follow_tcp, stream_of
 from pcap_analyzer.capture.kernel.udp cimport follow_udp
 from pcap_analyzer.capture.kernel.wire cimport (
-    DECODED, Packet, SKIP_COUNT, SKIP_ETHERTYPE, SKIP_FRAGMENT, SKIP_LINK, SKIP_PROTOCOL, Skip, TCP, UDP, decode_link,
+    DECODED, Packet, SKIP_COUNT, SKIP_ETHERTYPE, SKIP_FRAGMENT, SKIP_LINK, SKIP_PROTOCOL, SKIP_RECORD, Skip, TCP, UDP, decode_link,
 )
 
 cdef enum:
@@ -58,8 +58,11 @@ cdef inline void count_skip(Engine *e, const Packet *p, Skip skip) noexcept nogi
         e.protocols[p.what & 0xFF] += 1
 
 cdef inline void note_time(Engine *e, const Frame *frame) noexcept nogil:
-    """A flow's time never goes back; a backward stamp is a fault of the clock."""
-    if e.frames == 1:
+    """A flow's time never goes back; a backward stamp is a fault of the clock. Frames without a time take the last."""
+    if not frame.timed:
+        return
+    if not e.timed:
+        e.timed = True
         e.first_ns = e.now = frame.time
     elif frame.time < e.stamp:
         e.clock_steps += 1
@@ -162,3 +165,8 @@ cdef inline void follow_frame(Engine *e, const Frame *frame) noexcept nogil:
         follow_packet(e, &p)
     else:
         count_skip(e, &p, follow_icmp(e, &p))
+
+cdef inline void count_record(Engine *e) noexcept nogil:
+    """A record without a packet has a number too."""
+    e.frames += 1
+    e.skipped[<int> SKIP_RECORD] += 1

@@ -1,6 +1,6 @@
-"""Framing of pcap and pcapng: where the next frame is in the buffer, its time, its interface.
+"""Framing of pcap, pcapng and snoop: where the next frame is in the buffer, its time, its interface.
 
-References: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng. The `Reader` owns its list of interfaces.
+References: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng, RFC 1761. The `Reader` owns its list of interfaces.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -12,6 +12,8 @@ from pcap_analyzer.capture.kernel.octets cimport be16, be32, le16, le32, ticks_t
 cdef enum:
     PCAP_FILE_HEADER = 24
     PCAP_RECORD_HEADER = 16
+    PATCHED_RECORD_HEADER = 24
+    SNOOP_RECORD_HEADER = 24
     BLOCK_MIN = 12
     BLOCK_MAX = 16 << 20         # as Wireshark: longer blocks are damage, except ones of packets of a larger snaplen
     FRAME_MAX = 262144           # libpcap's MAXIMUM_SNAPLEN: a longer record is damage
@@ -22,13 +24,29 @@ cdef enum:
     SIMPLE_PACKET = 3
     STATISTICS = 5
     ENHANCED_PACKET = 6
+    JOURNAL = 9
+    CUSTOM = 0x0BAD
+    CUSTOM_UNCOPIED = 0x40000BAD
     OPTION_RESOLUTION = 9
     OPTION_OFFSET = 14
     OPTION_DROPS = 5
 
+cdef enum Form:
+    FORM_PCAP
+    FORM_PATCHED      # pcap with interface and protocol in each record header (Linux 2.2's patched libpcap)
+    FORM_SNOOP
+    FORM_PCAPNG
+
+#: Old pcap versions wrote the two lengths of a record in the other order.
+cdef enum Lengths:
+    LENGTHS_ORDERED
+    LENGTHS_SWAPPED
+    LENGTHS_EITHER    # the smaller one is the captured length
+
 cdef enum Step:
     STEP_FRAME        # `Frame` is filled
     STEP_SKIPPED      # a block without a packet was passed
+    STEP_RECORD       # a block without a packet that Wireshark numbers as a frame
     STEP_MORE         # the buffer ends inside the record
     STEP_DAMAGE       # `Reader.fault` says why
 
@@ -51,7 +69,8 @@ cdef struct Interface:
     int64_t drops            # -1: no statistics seen
 
 cdef struct Reader:
-    bint blocks              # pcapng
+    Form form
+    Lengths lengths
     bint big                 # big-endian
     bint nanoseconds         # pcap: unit of the second time word
     Interface *interfaces    # owned; pcap has one
@@ -70,6 +89,7 @@ cdef struct Frame:
     uint32_t original
     uint32_t link
     int64_t time
+    bint timed
 
 cdef inline uint32_t u32(Reader *r, const uint8_t *p) noexcept nogil:
     return be32(p) if r.big else le32(p)
@@ -123,18 +143,46 @@ cdef inline void end_section(Reader *r) noexcept nogil:
     r.count = 0
 
 cdef inline Step next_pcap(Reader *r, const uint8_t *d, uint64_t n, Frame *f, uint64_t *used) noexcept nogil:
-    if n < PCAP_RECORD_HEADER:
-        return more(r, PCAP_RECORD_HEADER)
-    f.captured = u32(r, d + 8)
-    f.original = u32(r, d + 12)
+    cdef uint32_t header = PATCHED_RECORD_HEADER if r.form == FORM_PATCHED else PCAP_RECORD_HEADER
+    cdef uint32_t first, second
+    if n < header:
+        return more(r, header)
+    first = u32(r, d + 8)
+    second = u32(r, d + 12)
+    if r.lengths == LENGTHS_SWAPPED or (r.lengths == LENGTHS_EITHER and first > second):
+        first, second = second, first
+    f.captured = first
+    f.original = second
     if f.captured > frame_limit(r.snap):
         return damage(r, FAULT_FRAME_LENGTH, f.captured)
-    if n < PCAP_RECORD_HEADER + <uint64_t> f.captured:
-        return more(r, PCAP_RECORD_HEADER + <uint64_t> f.captured)
+    if n < header + <uint64_t> f.captured:
+        return more(r, header + <uint64_t> f.captured)
     f.time = <int64_t> u32(r, d) * 1000000000 + <int64_t> u32(r, d + 4) * (1 if r.nanoseconds else 1000)
-    f.data = d + PCAP_RECORD_HEADER
+    f.timed = True
+    f.data = d + header
     f.link = r.interfaces[0].link
-    used[0] = PCAP_RECORD_HEADER + <uint64_t> f.captured
+    used[0] = header + <uint64_t> f.captured
+    return STEP_FRAME
+
+cdef inline Step next_snoop(Reader *r, const uint8_t *d, uint64_t n, Frame *f, uint64_t *used) noexcept nogil:
+    """RFC 1761: a record's own length includes padding; drops are counted from the start on."""
+    if n < SNOOP_RECORD_HEADER:
+        return more(r, SNOOP_RECORD_HEADER)
+    cdef uint32_t size = be32(d + 8)
+    f.original = be32(d)
+    f.captured = be32(d + 4)
+    if f.captured > FRAME_MAX:
+        return damage(r, FAULT_FRAME_LENGTH, f.captured)
+    if size < SNOOP_RECORD_HEADER + f.captured or size > BLOCK_MAX:
+        return damage(r, FAULT_BLOCK_LENGTH, size)
+    if n < size:
+        return more(r, size)
+    r.interfaces[0].drops = be32(d + 12)
+    f.time = <int64_t> be32(d + 16) * 1000000000 + <int64_t> be32(d + 20) * 1000
+    f.timed = True
+    f.data = d + SNOOP_RECORD_HEADER
+    f.link = r.interfaces[0].link
+    used[0] = size
     return STEP_FRAME
 
 cdef inline Step next_block(Reader *r, const uint8_t *d, uint64_t n, Frame *f, uint64_t *used) noexcept nogil:
@@ -157,7 +205,7 @@ cdef inline Step next_block(Reader *r, const uint8_t *d, uint64_t n, Frame *f, u
     if not packet and kind != SECTION and kind != INTERFACE and kind != STATISTICS and n < size:
         r.skip = size
         used[0] = 0
-        return STEP_SKIPPED
+        return STEP_RECORD if is_record(kind) else STEP_SKIPPED
     if n < size:
         return more(r, size)
     if u32(r, d + size - 4) != u32(r, d + 4):
@@ -175,7 +223,11 @@ cdef inline Step next_block(Reader *r, const uint8_t *d, uint64_t n, Frame *f, u
         if size < 28:
             return damage(r, FAULT_BLOCK_BODY, size)
         end_section(r)
-    return STEP_SKIPPED
+    return STEP_RECORD if is_record(kind) else STEP_SKIPPED
+
+cdef inline bint is_record(uint32_t kind) noexcept nogil:
+    """Custom blocks, journal entries and system calls have frame numbers in Wireshark."""
+    return kind in (CUSTOM, CUSTOM_UNCOPIED, JOURNAL, 0x204, 0x208, 0x216, 0x217, 0x221, 0x222)
 
 cdef inline Step packet_block(Reader *r, const uint8_t *d, uint64_t size, bint old, Frame *f) noexcept nogil:
     """Enhanced Packet Block, or the Packet Block that it replaced (interface in 16 bits)."""
@@ -196,6 +248,7 @@ cdef inline Step packet_block(Reader *r, const uint8_t *d, uint64_t size, bint o
         f.time = <int64_t> ticks * 1000 + it.offset_ns
     else:
         f.time = ticks_to_ns(ticks, it.per_second) + it.offset_ns
+    f.timed = True
     f.data = d + 28
     f.link = it.link
     return STEP_FRAME
@@ -215,6 +268,7 @@ cdef inline Step simple_block(Reader *r, const uint8_t *d, uint64_t size, Frame 
     if f.captured > size - 16:
         return damage(r, FAULT_BLOCK_BODY, f.captured)
     f.time = 0
+    f.timed = False
     f.data = d + 12
     f.link = r.interfaces[0].link
     return STEP_FRAME

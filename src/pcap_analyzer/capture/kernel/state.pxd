@@ -442,6 +442,7 @@ cdef struct Engine:
     int64_t first_ns
     int64_t now
     int64_t stamp           # as it stands in the file
+    bint timed              # a frame with a time was seen
     uint64_t skipped[SKIP_COUNT]
     uint64_t protocols[256]
     uint64_t fragments_waiting

@@ -43,6 +43,7 @@ cdef enum Skip:
     SKIP_EXTENSIONS
     SKIP_QUOTE
     SKIP_NOT_IP         # control frames of the link layer
+    SKIP_RECORD         # a record of the file that holds no packet
     SKIP_COUNT
 
 cdef enum LinkType:
