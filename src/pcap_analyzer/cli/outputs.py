@@ -28,8 +28,10 @@ def write_whole(target: Path, content: str) -> None:
             real.write_bytes(data)
             return
         part = real.with_name(f".{real.name}.{os.getpid()}.part")
+        made = part.open("xb")  # never through a link that somebody else left under this name
         try:
-            part.write_bytes(data)
+            with made:
+                made.write(data)
             part.replace(real)
         finally:
             part.unlink(missing_ok=True)
