@@ -1,6 +1,7 @@
 """What the first bytes of a file say: which capture format, or what else it is."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pcap_analyzer.errors import NotACapture
 
@@ -97,7 +98,7 @@ def _pcap(first: bytes) -> Pcap:
     big, nanoseconds, patched = _PCAP_MAGIC[first[:4]]
     if len(first) < PCAP_HEADER_BYTES:
         raise NotACapture(f"This pcap ends inside its file header, after {len(first)} bytes.")
-    order = "big" if big else "little"
+    order: Literal["big", "little"] = "big" if big else "little"
     major = int.from_bytes(first[4:6], order)
     minor = int.from_bytes(first[6:8], order)
     if major != 2:

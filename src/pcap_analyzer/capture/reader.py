@@ -51,9 +51,7 @@ class Progress:
     frames: int
 
 
-def read(
-    source: Path, *, limits: Limits = Limits(), progress: Callable[[Progress], None] | None = None
-) -> Tables:
+def read(source: Path, *, limits: Limits = Limits(), progress: Callable[[Progress], None] | None = None) -> Tables:
     """All tables of the capture at `source`, which may be a pipe.
 
     Raises NotACapture, UnreadableCapture and LimitExceeded. A cut or damaged file is no error: its facts say where
@@ -167,7 +165,7 @@ class _Reading:
     def _collect(self, *, everything: bool) -> None:
         for index, (spool, dtype) in enumerate(zip(self._spools, TABLES.values(), strict=True)):
             for block in self._kernel.take_chunks(index, everything):
-                spool.append(np.frombuffer(block, dtype))
+                spool.append(np.frombuffer(memoryview(block), dtype))
         for table, row, offset, size, value in self._kernel.take_late():
             self._spools[table].patch(row, offset, value.to_bytes(8, "little", signed=True)[:size])
 
@@ -214,9 +212,7 @@ class _Reading:
         counts = {f"link type {link_name(link)}": count for link, count in kernel.skipped_links().items()}
         counts |= {ethertype_name(kind): count for kind, count in kernel.skipped_ethertypes().items()}
         counts |= {f"IP protocol {number}": count for number, count in kernel.skipped_protocols().items()}
-        counts |= {
-            kind: count for kind, count in zip(UNDECODED_KINDS, kernel.skipped(), strict=True) if kind and count
-        }
+        counts |= {kind: count for kind, count in zip(UNDECODED_KINDS, kernel.skipped(), strict=True) if kind and count}
         return counts
 
 

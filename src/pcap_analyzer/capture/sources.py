@@ -21,11 +21,18 @@ _INPUT_BYTES = 256 << 10
 class Source(Protocol):
     """Bytes of a capture, after decompression."""
 
-    compression: str | None
-    fault: str | None
+    @property
+    def compression(self) -> str | None:
+        """The compression's name."""
+        ...
+
+    @property
+    def fault(self) -> str | None:
+        """Why the bytes ended, where they did not end well."""
+        ...
 
     def readinto(self, view: memoryview) -> int:
-        """Fill the start of `view` and return how many bytes, 0 at the end; `fault` tells a damaged end."""
+        """Fill the start of `view` and return how many bytes, 0 at the end."""
         ...
 
 

@@ -11,6 +11,8 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
+from pcap_analyzer.errors import StorageFull
+
 Rows = npt.NDArray[np.void]
 
 
@@ -26,19 +28,29 @@ class Spool(Sequence[Rows]):
         self._file: Any = None  # tempfile gives a private class
 
     def append(self, chunk: Rows) -> None:
-        if self._file is None and (len(self._lengths) + 1) * self._chunk_rows * self._dtype.itemsize > self._memory_bytes:
+        chunk_bytes = self._chunk_rows * self._dtype.itemsize
+        if self._file is None and (len(self._lengths) + 1) * chunk_bytes > self._memory_bytes:
             self._spill()
         self._lengths.append(len(chunk))
         if self._file is None:
             self._kept.append(chunk)
         else:
-            self._file.write(memoryview(chunk).cast("B"))
+            self._write(chunk)
 
     def _spill(self) -> None:
         self._file = tempfile.TemporaryFile(prefix="pcap-analyzer-", buffering=0)  # noqa: SIM115  # lives as long as the table
         for chunk in self._kept:
-            self._file.write(memoryview(chunk).cast("B"))
+            self._write(chunk)
         self._kept = []
+
+    def _write(self, chunk: Rows) -> None:
+        """Append at the end of the file; raises StorageFull when the disk has no room for it."""
+        data = chunk.view(np.uint8).data
+        try:
+            while data:
+                data = data[self._file.write(data) :]
+        except OSError as error:
+            raise StorageFull(f"There is no room for the tables of this analysis: {error.strerror}.") from error
 
     def patch(self, row: int, offset: int, value: bytes) -> None:
         """Write `value` at byte `offset` of row number `row`."""

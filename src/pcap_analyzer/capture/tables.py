@@ -212,7 +212,7 @@ PAUSES = np.dtype(
         ("last_bytes", "<u4"),
         ("last_push", "?"),  # the packet at the start had PSH
         # What the sender knew just before the release (spec: state), at the end where there was none.
-        ("release_ns", "<i8"),  # the ACK that moved ack, SACK or right edge and let it go on, at the capture point; -1 none
+        ("release_ns", "<i8"),  # when the ACK that moved ack, SACK or right edge and let it go on passed; -1 none
         ("release_frame", "<u8"),
         ("in_flight_bytes", "<i8"),  # sent and not acknowledged; -1 unknown
         ("window_room_bytes", "<i8"),  # right edge minus highest byte sent, may be negative
