@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.chromium import Watch, watched_context
-from tests.browser.people import ADMIN, PRIYA, log_in, register, set_up
-from tests.browser.service import Service, running_service
-from tests.needs import need
+from tests.browser.people import ADMIN, PRIYA, log_in, register
+from tests.browser.service import Service
 
 pytestmark = pytest.mark.browser
 
 SAMPLE = Path(__file__).parents[2] / "examples" / "slow-checkout.pcapng"
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    need("chromium")
-    with running_service(tmp_path_factory.mktemp("service") / "data") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def admin(browser: Browser, service: Service) -> Iterator[Page]:
-    """The administrator's browser, logged in through the setup link; its complaints fail the module."""
-    watch = Watch()
-    page = watched_context(browser, watch).new_page()
-    set_up(page, service, ADMIN)
-    yield page
-    page.context.close()
-    assert watch.complaints == []
 
 
 def upload(page: Page, *files: Path) -> None:
