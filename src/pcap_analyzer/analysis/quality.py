@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pcap_analyzer.analysis.columns import Ints
+from pcap_analyzer.analysis.columns import Ints, gather
 from pcap_analyzer.analysis.context import Context
+from pcap_analyzer.analysis.findings import count
 from pcap_analyzer.analysis.model import QualityNote, Severity
 from pcap_analyzer.analysis.waiting import is_tcp
 from pcap_analyzer.capture.tables import EventKind
 
+NO_FLOWS: Ints = np.empty(0, np.int64)
 FEW = 0.01  # a share of all frames or bytes under this is mentioned, but voids little
 
 
@@ -37,7 +39,14 @@ def faults(context: Context) -> tuple[Fault, ...]:
 
 
 def _whole(kind: str, what: str, voids: str, severity: Severity, display_filter: str) -> Fault:
-    return Fault(kind, what, voids, severity, np.empty(0, np.int64), (), display_filter)
+    return Fault(kind, what, voids, severity, NO_FLOWS, (), display_filter)
+
+
+def _clock_steps(context: Context) -> tuple[tuple[int, int], ...]:
+    """The first few frames that are stamped before their predecessors; they belong to no flow."""
+    events = gather(context.tables.events, ("kind", "frame", "time_ns"))
+    steps = events[events["kind"] == EventKind.CLOCK_STEP][:3]
+    return tuple((int(one["frame"]), int(one["time_ns"])) for one in steps)
 
 
 def _file_faults(context: Context) -> list[Fault]:
@@ -53,7 +62,7 @@ def _file_faults(context: Context) -> list[Fault]:
         length = f" (snap length {facts.snap_length:,} bytes)" if facts.snap_length else ""
         what = f"{facts.cut_frames:,} frames ({share:.0%}) were captured shorter than they were{length}"
         voids = "what the missing bytes held: names, status codes, handshakes; times and sizes are whole"
-        made.append(_whole("cut_frames", what, voids, Severity.LOW, "frame.cap_len < frame.len"))
+        made.append(_whole("cut_frames", what, voids, Severity.LOW, "frame"))
     if facts.interface_drops:
         severity = Severity.MEDIUM if facts.interface_drops > FEW * facts.frames else Severity.LOW
         what = f"The capturing machine dropped {facts.interface_drops:,} frames"
@@ -70,9 +79,10 @@ def _frame_faults(context: Context) -> list[Fault]:
     facts = context.tables.capture
     made = []
     if facts.clock_steps:
-        what = f"The clock of the capture went backwards {facts.clock_steps:,} times"
+        what = f"The clock of the capture went backwards {count(facts.clock_steps, 'time')}"
         voids = "durations across these moments: a backward step counts as no time"
-        made.append(_whole("clock_step", what, voids, Severity.MEDIUM, "frame.time_delta < 0"))
+        shown = _clock_steps(context)
+        made.append(Fault("clock_step", what, voids, Severity.MEDIUM, NO_FLOWS, shown, "frame.time_delta < 0"))
     if facts.duplicate_frames:
         share = facts.duplicate_frames / max(1, facts.frames)
         what = f"{facts.duplicate_frames:,} frames ({share:.0%}) were captured twice"

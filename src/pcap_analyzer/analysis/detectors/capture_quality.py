@@ -30,7 +30,11 @@ KINDS = (
     _kind(
         "truncated_file", "File cut short", "Copy the file again, or let the capturing program end before you take it."
     ),
-    _kind("cut_frames", "Frames captured short", "Capture whole frames (snap length 0) where their contents matter."),
+    _kind(
+        "cut_frames",
+        "Frames captured short",
+        "Capture whole frames where their contents matter; frame.cap_len < frame.len shows the short ones.",
+    ),
     _kind("missing_frames", "Frames missing from the capture", AGAIN),
     _kind("limit_reached", "A limit of the analysis was reached", "Analyse a shorter part of the capture."),
     _kind("clock_step", "Clock stepped back", "Keep the capturing machine's clock steady (NTP that slews)."),
@@ -79,7 +83,9 @@ def _streams(context: Context, fault: Fault, most: int) -> str:
 
 
 def _evidence(context: Context, fault: Fault) -> tuple[Evidence, ...]:
-    if fault.events and len(fault.rows):
+    if fault.events and len(fault.rows) == 0:
+        return tuple(Evidence(frame, time_ns / 1e9, "Here it shows") for frame, time_ns in fault.events)
+    if fault.events:
         return tuple(
             one
             for (frame, time_ns), row in zip(fault.events, _rows_of(fault), strict=True)

@@ -6,7 +6,7 @@ does not empty its buffer. Windows are taken as the sender knew them when it fel
 from `total_ms` on.
 Source: RFC 9293 (3.8.6, managing the window), RFC 7323 (window scaling).
 False alarms: a window of a connection that was open before the capture began cannot be scaled; there only a window of
-0 counts. A receive window that is open but too small for the path is no slow reader: that is `window_limited`.
+0 counts. A receive window that is open but too small for the path is no slow reader.
 """
 
 from collections.abc import Iterator
@@ -34,17 +34,11 @@ from pcap_analyzer.analysis.intervals import Code
 from pcap_analyzer.analysis.model import Category, Evidence, Finding, FindingKind, Number
 from pcap_analyzer.capture.tables import C2S, S2C, EventKind
 
-NOT_READING = FindingKind(
+KIND = FindingKind(
     id="receiver_not_reading",
     title="Receiver not reading",
     category=Category.RECEIVER_NOT_READING,
     advice="Ask whoever runs the receiving machine why its program reads so slowly: processor, disk, a paused program.",
-)
-LIMITED = FindingKind(
-    id="window_limited",
-    title="Receive window too small",
-    category=Category.WINDOW_LIMITED,
-    advice="Ask whoever runs the receiving machine to enlarge its receive buffers, or who removes window scaling.",
 )
 
 
@@ -54,15 +48,14 @@ class Settings:
 
 
 def find(context: Context, settings: Settings) -> Iterator[Finding]:
-    for kind, code in ((NOT_READING, Code.RECEIVER_NOT_READING), (LIMITED, Code.WINDOW_LIMITED)):
-        intervals = context.account.intervals.of(code)
-        for side in (S2C, C2S):
-            for case in by_service(context, intervals.where(intervals.side == side)):
-                if case.seconds * 1e3 >= settings.total_ms:
-                    yield _report(context, kind, case, side)
+    intervals = context.account.intervals.of(Code.RECEIVER_NOT_READING)
+    for side in (S2C, C2S):
+        for case in by_service(context, intervals.where(intervals.side == side)):
+            if case.seconds * 1e3 >= settings.total_ms:
+                yield _report(context, case, side)
 
 
-def _report(context: Context, kind: FindingKind, case: Case, side: int) -> Finding:
+def _report(context: Context, case: Case, side: int) -> Finding:
     row = int(case.rows[0])
     server, client = context.names.server(row), context.names.client_host(row)
     reader, sender = (client, server) if side == S2C else (server, client)
@@ -70,20 +63,15 @@ def _report(context: Context, kind: FindingKind, case: Case, side: int) -> Findi
     shut = int(context.flows["zero_windows"][case.rows, 1 - side].sum())
     longest = int(case.intervals.length_ns.max()) / 1e9
     waits = len(case.intervals)
-    title = (
-        f"{reader} stopped reading: {sender} had to wait {duration(case.seconds)}"
-        if kind is NOT_READING
-        else f"The receive window of {reader} is too small: {sender} had to wait {duration(case.seconds)}"
-    )
     words = Words(
-        title=title,
+        title=f"{reader} stopped reading: {sender} had to wait {duration(case.seconds)}",
         explanation=(
             f"{sender} had data to send and the network would have taken it, but {reader} allowed no more: "
             f"{count(waits, 'wait')}, the longest {duration(longest)}. Its window was closed {count(shut, 'time')} and "
             f"was at most {largest:,} bytes on these connections.",
             when(context, case.intervals),
         ),
-        next_step=f"{kind.advice.rstrip('.')} ({reader}).",
+        next_step=f"{KIND.advice.rstrip('.')} ({reader}).",
     )
     numbers = (
         Number("waits", waits, ""),
@@ -91,9 +79,9 @@ def _report(context: Context, kind: FindingKind, case: Case, side: int) -> Findi
         Number("closed windows", shut, ""),
         Number("largest window", largest, "bytes"),
     )
-    evidence_rows = _evidence(context, case)
-    proof = Proof(evidence_rows, numbers, bounded_confidence(case.intervals), severity(case.seconds, context.waited_s))
-    return finding(context, kind, case, words, proof)
+    level = severity(case.seconds, context.waited_s)
+    proof = Proof(_evidence(context, case), numbers, bounded_confidence(case.intervals), level)
+    return finding(context, KIND, case, words, proof)
 
 
 def _evidence(context: Context, case: Case) -> tuple[Evidence, ...]:
@@ -122,6 +110,4 @@ def _pause_frames(context: Context, row: int, begin: int, end: int) -> Iterator[
             yield int(one["end_frame"]), int(one["end_ns"]), "The sender goes on"
 
 
-DETECTOR = Detector(
-    "receiver_not_reading", (NOT_READING, LIMITED), ("flows", "exchanges", "pauses", "events"), Settings, find
-)
+DETECTOR = Detector("receiver_not_reading", (KIND,), ("flows", "exchanges", "pauses", "events"), Settings, find)
