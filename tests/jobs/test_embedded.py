@@ -14,11 +14,12 @@ from pcap_analyzer.services import results, tasks
 from pcap_analyzer.services.tasks import Received
 from pcap_analyzer.storage import Storage
 from pcap_analyzer.store import tasks as rows
-from pcap_analyzer.store import upgrade, users
+from pcap_analyzer.store import users
 from pcap_analyzer.store.models import Role, Task, TaskStatus
-from pcap_analyzer.store.session import Database, SqliteUrl, open_database
+from pcap_analyzer.store.session import Database, open_database
 from pcap_analyzer.store.tasks import Snapshot, Viewer
 from pcap_analyzer.store.users import NewUser
+from tests.head_database import at_head
 from tests.jobs.programs import acting
 from tests.packets import Frame, write_pcap
 from tests.waiting import PATIENCE_S, until
@@ -77,8 +78,7 @@ class House:
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
-    url = SqliteUrl(tmp_path / "test.db")
-    upgrade.upgrade(url)
+    url = at_head(tmp_path / "test.db")
     storage = Storage(tmp_path)
     storage.prepare()
     database = open_database(url)

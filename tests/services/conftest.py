@@ -5,15 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from pcap_analyzer.store import upgrade
 from pcap_analyzer.store.session import Database, SqliteUrl, open_database
+from tests.head_database import at_head
 
 
 @pytest.fixture
 def url(tmp_path: Path) -> SqliteUrl:
-    url = SqliteUrl(tmp_path / "test.db")
-    upgrade.upgrade(url)
-    return url
+    return at_head(tmp_path / "test.db")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from dataclasses import dataclass
 
@@ -43,8 +44,11 @@ class Passwords:
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher()
         self._places = asyncio.Semaphore(max(1, (os.cpu_count() or 1) - 1))
-        # Unknown accounts are checked against this, so that they take as long as known ones.
-        self._nobody = self._hasher.hash(os.urandom(16))
+
+    @functools.cached_property
+    def _nobody(self) -> str:
+        """What unknown accounts are checked against, so that they take as long as known ones."""
+        return self._hasher.hash(os.urandom(16))
 
     async def hash(self, password: str) -> str:
         async with self._places:
@@ -53,13 +57,13 @@ class Passwords:
     async def check(self, hashed: str | None, password: str) -> Checked:
         """Compare with a stored hash; None, for an account that does not exist, costs the same and is never right."""
         async with self._places:
-            right = await asyncio.to_thread(self._verify, hashed or self._nobody, password)
+            right = await asyncio.to_thread(self._verify, hashed, password)
         if not right or hashed is None:
             return Checked(right=False, outdated=False)
         return Checked(right=True, outdated=self._hasher.check_needs_rehash(hashed))
 
-    def _verify(self, hashed: str, password: str) -> bool:
+    def _verify(self, hashed: str | None, password: str) -> bool:
         try:
-            return self._hasher.verify(hashed, password.encode("utf-8", "surrogatepass"))
+            return self._hasher.verify(hashed or self._nobody, password.encode("utf-8", "surrogatepass"))
         except (VerificationError, InvalidHashError):
             return False

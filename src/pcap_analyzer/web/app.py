@@ -20,8 +20,9 @@ from pcap_analyzer.web.api import health, users
 from pcap_analyzer.web.api import tasks as tasks_api
 from pcap_analyzer.web.pages import accounts, admin, tasks
 from pcap_analyzer.web.runtime import Runtime, open_runtime
-from pcap_analyzer.web.security import BodyLimit, Headers, gate
+from pcap_analyzer.web.security import Headers, gate
 
+MAX_BODY_BYTES = 65_536  # forms and JSON are small; the upload of a capture has a limit of its own
 STATIC = Path(__file__).with_name("static")
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> FastAPI:
         openapi_url=None,
         lifespan=lifespan if runtime is None else None,
         dependencies=[Depends(gate)],
+        max_body_size=MAX_BODY_BYTES,
     )
     app.state.runtime = runtime
     app.state.templates = templating.environment()
@@ -63,7 +65,6 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> FastAPI:
         app.include_router(router)
     app.mount("/static", Static(directory=STATIC, check_dir=False))
     errors.register(app)
-    app.add_middleware(BodyLimit)
     app.add_middleware(Headers, settings=settings)
     return app
 

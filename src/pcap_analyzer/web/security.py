@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from fastapi import Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pcap_analyzer.errors import Forbidden, LimitExceeded, NotAuthenticated
+from pcap_analyzer.errors import Forbidden, NotAuthenticated
 from pcap_analyzer.services import accounts
 from pcap_analyzer.services.accounts import Identity
 from pcap_analyzer.settings import Settings
@@ -20,8 +20,6 @@ PUBLIC = frozenset({"/login", "/logout", "/register", "/waiting", "/setup/{token
 
 ADMIN_PREFIX = "/admin/"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-UPLOAD_PATH = "/api/v1/tasks"
-MAX_BODY_BYTES = 65_536
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
@@ -132,26 +130,3 @@ class Headers:
             await send(message)
 
         await self._app(scope, receive, sending if scope["type"] == "http" else send)
-
-
-class BodyLimit:
-    """Forms and JSON are small; only the upload of a capture, which counts for itself, may send more."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] == UPLOAD_PATH:
-            await self._app(scope, receive, send)
-            return
-        size = 0
-
-        async def receiving() -> Message:
-            nonlocal size
-            message = await receive()
-            size += len(message.get("body", b""))
-            if size > MAX_BODY_BYTES:
-                raise LimitExceeded(f"This request is larger than {MAX_BODY_BYTES} bytes.")
-            return message
-
-        await self._app(scope, receiving, send)

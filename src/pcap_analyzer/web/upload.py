@@ -120,8 +120,10 @@ def check_first_bytes(first: bytes) -> None:
     """Refuse what is no capture, compressed or not; raises NotACapture with what it looks like."""
     if first.startswith(formats.GZIP):
         with suppress(zlib.error):  # a damaged archive is looked at by the analysis, which says where it ends
-            inner = zlib.decompressobj(wbits=31).decompress(first, formats.ENOUGH_BYTES)
-            if inner:
+            stream = zlib.decompressobj(wbits=31)
+            inner = stream.decompress(first, formats.ENOUGH_BYTES)
+            # A long name in the header of the archive can leave too little of its content to judge.
+            if stream.eof or len(inner) >= formats.PCAP_HEADER_BYTES:
                 _recognise(inner, "In this gzip file: ")
         return
     _recognise(first, "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -70,7 +71,7 @@ class TaskListJson:
     total: int
 
 
-@router.post("", status_code=HTTPStatus.CREATED)
+@router.post("", status_code=HTTPStatus.CREATED, max_body_size=sys.maxsize)  # counted by upload.receive
 async def create(
     request: Request,
     response: Response,
