@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -17,6 +17,7 @@ from tests.packets import Ipv4, Ipv6
 SEED = 20_260_302
 START_NS = 1_772_442_000_000_000_000
 ROUND_TRIP_NS = 20_000_000
+TURN_NS = 2_000_000  # in which one of the eight flows sends and is acknowledged
 PORT = 5201  # of no protocol that any of the programs looks into
 SEGMENTS_A_ROUND = 20
 ROUNDS_A_LOSS = 100
@@ -65,10 +66,14 @@ def _flow(index: int) -> tuple[Sender, Sender]:
     return Sender(client, server, port, PORT), Sender(server, client, PORT, port)
 
 
-def _connect(writer: CaptureWriter, client: Sender, server: Sender, now_ns: int) -> None:
-    writer.segment(client, server, now_ns, SYN, 0)
-    writer.segment(server, client, now_ns + 9_000_000, SYN | ACK, 0)
-    writer.segment(client, server, now_ns + 18_000_000, ACK, 0)
+def _connect(writer: CaptureWriter, flows: Sequence[tuple[Sender, Sender]], now_ns: int) -> None:
+    """The handshakes of all flows; frames are written in the order of their times."""
+    for index, (client, server) in enumerate(flows):
+        writer.segment(client, server, now_ns + index * 1_000, SYN, 0)
+    for index, (client, server) in enumerate(flows):
+        writer.segment(server, client, now_ns + 9_000_000 + index * 1_000, SYN | ACK, 0)
+    for index, (client, server) in enumerate(flows):
+        writer.segment(client, server, now_ns + 18_000_000 + index * 1_000, ACK, 0)
 
 
 def _write_one_packet(path: Path, _bytes: int) -> None:
@@ -80,8 +85,8 @@ def _write_full_size(path: Path, size_bytes: int) -> None:
     """Downloads and uploads in rounds; every hundredth round one segment is lost behind the capture point."""
     flows = [_flow(index) for index in range(8)]
     with _writer(path) as writer:
+        _connect(writer, flows, START_NS)
         for index, (client, server) in enumerate(flows):
-            _connect(writer, client, server, START_NS + index * 1_000)
             writer.segment(client, server, START_NS + 30_000_000 + index * 1_000, PSH | ACK, 200)
         now_ns = START_NS + 40_000_000
         number = 0
@@ -89,7 +94,7 @@ def _write_full_size(path: Path, size_bytes: int) -> None:
             for index, (client, server) in enumerate(flows):
                 number += 1
                 pair = (client, server) if index == 7 else (server, client)
-                _round(writer, pair, now_ns + index * 800_000, lossy=number % ROUNDS_A_LOSS == 0)
+                _round(writer, pair, now_ns + index * TURN_NS, lossy=number % ROUNDS_A_LOSS == 0)
             now_ns += ROUND_TRIP_NS
         for client, server in flows:
             writer.segment(client, server, now_ns, FIN | ACK, 0)
@@ -101,12 +106,12 @@ def _round(writer: CaptureWriter, pair: tuple[Sender, Sender], now_ns: int, *, l
     first = sender.seq
     for index in range(SEGMENTS_A_ROUND):
         writer.segment(sender, receiver, now_ns + index * 12_000, ACK, FULL_PAYLOAD_BYTES)
-    acks_ns = now_ns + 5_000_000
+    acks_ns = now_ns + 300_000
     if lossy:
         for index in range(4):
             writer.again(receiver, receiver.seq, first, acks_ns + index * 12_000, (ACK, 0))
-        writer.again(sender, first, receiver.seq, acks_ns + 400_000, (ACK, FULL_PAYLOAD_BYTES))
-        acks_ns += 5_000_000
+        writer.again(sender, first, receiver.seq, acks_ns + 100_000, (ACK, FULL_PAYLOAD_BYTES))
+        acks_ns += 400_000
     for index in range(2, SEGMENTS_A_ROUND + 1, 2):
         ack = (first + index * FULL_PAYLOAD_BYTES) % 2**32
         writer.again(receiver, receiver.seq, ack, acks_ns + index * 12_000, (ACK, 0))
@@ -115,15 +120,15 @@ def _round(writer: CaptureWriter, pair: tuple[Sender, Sender], now_ns: int, *, l
 def _write_small(path: Path, size_bytes: int) -> None:
     flows = [_flow(index) for index in range(64)]
     with _writer(path) as writer:
-        for index, (client, server) in enumerate(flows):
-            _connect(writer, client, server, START_NS + index * 1_000)
+        _connect(writer, flows, START_NS)
         now_ns = START_NS + 40_000_000
         while writer.bytes < size_bytes:
             for index, (client, server) in enumerate(flows):
-                asked_ns = now_ns + index * 5_000
-                writer.segment(client, server, asked_ns, PSH | ACK, 40)
-                writer.segment(server, client, asked_ns + 1_000_000, PSH | ACK, 40)
-                writer.segment(client, server, asked_ns + 2_000_000, ACK, 0)
+                writer.segment(client, server, now_ns + index * 5_000, PSH | ACK, 40)
+            for index, (client, server) in enumerate(flows):
+                writer.segment(server, client, now_ns + 1_000_000 + index * 5_000, PSH | ACK, 40)
+            for index, (client, server) in enumerate(flows):
+                writer.segment(client, server, now_ns + 2_000_000 + index * 5_000, ACK, 0)
             now_ns += 4_000_000
 
 
@@ -132,7 +137,7 @@ def _write_flows(path: Path, size_bytes: int) -> None:
         for index in _until(writer, size_bytes):
             client, server = _flow(index)
             now_ns = START_NS + index * 60_000_000
-            _connect(writer, client, server, now_ns)
+            _connect(writer, [(client, server)], now_ns)
             writer.segment(client, server, now_ns + 19_000_000, PSH | ACK, 300)
             writer.segment(server, client, now_ns + 30_000_000, ACK, FULL_PAYLOAD_BYTES)
             writer.segment(server, client, now_ns + 30_012_000, PSH | ACK, 700)

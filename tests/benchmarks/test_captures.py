@@ -13,9 +13,9 @@ SMALL = plans(1_000_000)
 
 
 @pytest.mark.parametrize("plan", SMALL, ids=lambda plan: plan.name)
-def test_no_checksum_is_wrong(tmp_path: Path, plan: Plan) -> None:
+def test_no_checksum_is_wrong_and_time_never_runs_backwards(tmp_path: Path, plan: Plan) -> None:
     need("tshark")
-    bad = "ip.checksum.status == 0 || tcp.checksum.status == 0 || frame.cap_len < frame.len"
+    bad = "frame.time_delta < 0 || ip.checksum.status == 0 || tcp.checksum.status == 0 || frame.cap_len < frame.len"
     command = ["tshark", "-r", str(made(plan, tmp_path)), *CHECKED, "-Y", bad]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout == ""
