@@ -6,6 +6,7 @@ const wireConfirm = (): void => {
     const dialog = opener ? document.getElementById(opener.dataset["dialog"] ?? "") : null;
     if (dialog instanceof HTMLDialogElement) {
       event.preventDefault();
+      opener?.closest<HTMLDetailsElement>("details.menu")?.removeAttribute("open");
       dialog.showModal();
     }
   });

@@ -5,8 +5,6 @@ They come from a real service with real captures, light and dark, on a wide scre
 
 from __future__ import annotations
 
-import gzip
-import struct
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +14,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.browser.captures import long_capture
 from tests.browser.chromium import Watch, running_browser, watched_context
 from tests.browser.people import ADMIN, PRIYA, log_in, register, set_up
 from tests.browser.service import Service, running_service
@@ -23,8 +22,6 @@ from tests.browser.service import Service, running_service
 EXAMPLE = Path(__file__).parents[2] / "examples" / "slow-checkout.pcapng"
 GOLDEN = Path(__file__).parents[1] / "golden"
 WIDTHS = (1440, 390)
-MEMBERS = 200
-FRAMES_A_MEMBER = 60_000
 WAIT_MS = 60_000
 
 
@@ -50,19 +47,6 @@ class Camera:
     def take(self, page: Page, name: str, suffix: str) -> None:
         page.wait_for_timeout(150)
         page.screenshot(path=self.folder / f"{name}-{suffix}.png", full_page=True)
-
-
-def long_capture(path: Path) -> Path:
-    """A capture whose analysis takes long enough to be seen: one UDP frame, again and again, in many gzip members."""
-    payload = bytes.fromhex("02000000000102000000000208004500002e0001000040110000c0000201c6336402d4310035001a0000")
-    frame = payload.ljust(60, b"\0")
-    records = b"".join(
-        struct.pack("<IIII", 1_700_000_000 + number // 1_000, number % 1_000 * 1_000, 60, 60) + frame
-        for number in range(FRAMES_A_MEMBER)
-    )
-    header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65_535, 1)
-    path.write_bytes(gzip.compress(header) + gzip.compress(records) * MEMBERS)
-    return path
 
 
 def strangers(camera: Camera, service: Service) -> None:
@@ -141,7 +125,7 @@ def walk(camera: Camera, service: Service, work: Path) -> None:
     analyse(page, service, [EXAMPLE, *sorted(GOLDEN.glob("*/fires-*.pcap*"))[::5]])
     links = page.locator("#recent a.fname").evaluate_all("links => links.map(link => link.getAttribute('href'))")
     residents(camera, service, links[-3:])
-    progress(camera, service, long_capture(work / "night-shift.pcap.gz"))
+    progress(camera, service, long_capture(work / "night-shift.pcap.gz", members=200))
 
 
 if __name__ == "__main__":

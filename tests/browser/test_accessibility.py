@@ -31,7 +31,7 @@ def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
 
 
 def violations(page: Page) -> list[str]:
-    page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+    page.evaluate("document.querySelectorAll('details.find').forEach((details) => { details.open = true; })")
     page.add_script_tag(path=AXE)
     found = page.evaluate("(rules) => axe.run(document, { runOnly: rules }).then((result) => result.violations)", RULES)
     return [f"{item['id']}: {item['help']}: {item['nodes'][0]['html']}" for item in found]

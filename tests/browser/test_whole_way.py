@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.captures import long_capture
 from tests.browser.chromium import Watch, watched_context
 from tests.browser.people import ADMIN, PRIYA, log_in, register
 from tests.browser.service import Service
@@ -124,6 +126,51 @@ def test_the_page_of_a_task_turns_into_the_report(admin: Page, service: Service)
     admin.get_by_role("button", name="Try a sample").click()
 
     expect(admin.locator("#verdict h2")).not_to_be_empty(timeout=20_000)
+
+
+def test_progress_is_seen_while_it_happens(admin: Page, service: Service, tmp_path: Path) -> None:
+    admin.goto(service.url)
+
+    upload(admin, long_capture(tmp_path / "long.pcap.gz", members=120))
+    row = admin.locator("[data-jobs] [data-task]", has_text="long.pcap.gz")
+    expect(row.locator("[data-percent]")).to_have_text(re.compile(r"\d+\u202f%"), timeout=20_000)
+    expect(row.locator("[data-figures]")).to_contain_text("packets")
+    row.get_by_role("link").click()
+
+    expect(admin.locator("#verdict h2")).not_to_be_empty(timeout=60_000)
+
+
+def test_progress_is_asked_for_where_event_streams_do_not_come_through(
+    browser: Browser, admin: Page, service: Service
+) -> None:
+    del admin
+    page = watched_context(browser, Watch()).new_page()
+    page.route("**/events", lambda route: route.abort())
+    log_in(page, service, ADMIN)
+
+    upload(page, SAMPLE)
+
+    expect(page.locator("[data-jobs] .job", has_text=SAMPLE.name)).to_contain_text("Done", timeout=30_000)
+
+
+def test_an_upload_can_be_cancelled(
+    browser: Browser, watch: Watch, admin: Page, service: Service, tmp_path: Path
+) -> None:
+    del admin
+    context = watched_context(browser, watch)
+    page = context.new_page()
+    log_in(page, service, ADMIN)
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 100_000}
+    context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
+    upload(page, long_capture(tmp_path / "slow.pcap.gz", members=20))
+    row = page.locator("[data-jobs] .job", has_text="slow.pcap.gz")
+    expect(row).to_contain_text("left")
+
+    row.get_by_role("button", name="Cancel the upload of slow.pcap.gz").click()
+
+    expect(row).to_have_count(0)
+    page.reload()
+    expect(page.locator("#recent").get_by_role("link", name="slow.pcap.gz")).to_have_count(0)
 
 
 def test_the_report_can_be_downloaded_and_opens_offline(
