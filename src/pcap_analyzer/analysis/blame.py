@@ -68,10 +68,12 @@ class Ranking:
         return Confidence.LOW
 
 
-def rank(context: Context) -> Ranking:
-    """The counted waiting of a capture; it has at least one category."""
+def rank(context: Context, alike: tuple[Code, ...] = ()) -> Ranking:
+    """The counted waiting of a capture; categories that are `alike` stand together under the first of them."""
     chosen = context.account.intervals.where(context.account.counted)
-    parts = {code: chosen.of(code) for code in Code if (chosen.code == code).any()}
+    parts = {code: chosen.of(code) for code in Code if (chosen.code == code).any() and code not in alike[1:]}
+    if alike:
+        parts[alike[0]] = chosen.where(np.isin(chosen.code, alike))
     if not parts:
         return Ranking({Code.UNKNOWN: 0.0}, {Code.UNKNOWN: 0.0}, {Code.UNKNOWN: 0.0}, 0.0)
     return Ranking(
@@ -80,6 +82,15 @@ def rank(context: Context) -> Ranking:
         {code: part.high_wall_ns() / 1e9 for code, part in parts.items()},
         chosen.wall_ns() / 1e9,
     )
+
+
+def alike(context: Context, top: Code, blamed: Blame, ranking: Ranking) -> tuple[Code, ...]:
+    """The top and what has the same cause: a far server costs connects and answers alike."""
+    if blamed.cause is not Cause.NETWORK_DELAY:
+        return (top,)
+    counted = context.account.intervals.where(context.account.counted)
+    others = [code for code in (Code.PATH_DELAY, Code.TCP_CONNECT) if code in ranking.seconds and code is not top]
+    return (top, *(code for code in others if who(context, code, counted.of(code)).cause is blamed.cause))
 
 
 def _roles_known(context: Context, top: Intervals) -> bool:

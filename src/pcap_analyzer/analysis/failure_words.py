@@ -6,10 +6,12 @@ import numpy as np
 
 from pcap_analyzer.analysis.context import Context
 from pcap_analyzer.analysis.failed_services import FailedService
-from pcap_analyzer.analysis.findings import count, duration
 from pcap_analyzer.analysis.intervals import Code
 from pcap_analyzer.analysis.model import Party
+from pcap_analyzer.analysis.quantities import count, duration
 from pcap_analyzer.analysis.verdict import Decision
+
+NOTICED_S = 0.1  # shorter waits are not worth a word
 
 
 def failure_words(context: Context, decision: Decision) -> dict[str, str]:
@@ -26,6 +28,7 @@ def failure_words(context: Context, decision: Decision) -> dict[str, str]:
         "attempts": f"{failed.attempts:,}",
         "failed": f"{failed.failed:,}",
         "cost": duration(failed.seconds),
+        "kept": f" That kept people waiting for {duration(failed.seconds)}." if failed.seconds >= NOTICED_S else "",
         "ask": ask_between if between else ask_server,
         "who_resets": "A device on the way" if between else "The server",
         "tls_detail": _alerts(context, failed),
@@ -47,7 +50,7 @@ def resolver(context: Context, decision: Decision) -> str:
 def _without_failures(context: Context, decision: Decision) -> dict[str, str]:
     silent, every = int(context.failures.lookup_failed.sum()), count(len(context.account.lookups), "look-up")
     who = resolver(context, decision)
-    return dict.fromkeys(("failed", "attempts", "cost", "ask", "who_resets", "tls_detail"), "") | {
+    return dict.fromkeys(("failed", "attempts", "cost", "kept", "ask", "who_resets", "tls_detail"), "") | {
         "same": f"{len(decision.rows) if decision.rows is not None else 0:,}",
         "dns_failure": f"{who} did not answer {silent:,} of {every}.",
         "dns_detail": f"That kept people waiting for {duration(decision.seconds or 0.0)}.",
@@ -75,10 +78,10 @@ def _lookups(context: Context, decision: Decision, failed: FailedService) -> dic
             "dns_ask": f"Ask whoever runs {client} which program asks for these names.",
         }
     silent = int((lookups["answer_ns"] < 0).sum())
-    how = "did not answer" if silent * 2 >= len(lookups) else "answered with an error (SERVFAIL)"
+    how = "did not answer" if silent * 2 >= len(lookups) else "answered with an error (SERVFAIL) to"
     waited = duration(failed.seconds)
     return {
-        "dns_failure": f"The resolver {who} {how} for {failed.same:,} of {failed.attempts:,} look-ups of {client}.",
+        "dns_failure": f"The resolver {who} {how} {failed.same:,} of {failed.attempts:,} look-ups of {client}.",
         "dns_detail": f"That kept people waiting for {waited}; without an address no connection can begin.",
         "dns_ask": f"Ask whoever runs the resolver {who} whether it is up and reaches its upstream servers.",
     }

@@ -191,19 +191,3 @@ def when(context: Context, intervals: Intervals) -> str:
     """The sentence that says from when to when."""
     first, last = int(intervals.start_ns.min()), int(intervals.end_ns.max())
     return f"First seen {since_start(context, first)} into the capture, last at {since_start(context, last)}."
-
-
-def duration(seconds: float) -> str:
-    """A duration in the unit that people use for its size."""
-    if seconds >= 60:
-        return f"{seconds / 60:.1f} min"
-    if seconds >= 1:
-        return f"{seconds:.2f} s".replace(".00", ".0")
-    if seconds >= 0.0995:
-        return f"{seconds * 1e3:.0f} ms"
-    return f"{seconds * 1e3:.1f} ms"
-
-
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    """ "1 request", "3 requests"."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

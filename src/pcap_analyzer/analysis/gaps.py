@@ -39,8 +39,16 @@ class Gaps:
     closing: Mask  # not an exchange: the last small message before the close
 
 
-def measure(exchanges: Rows, row: Ints, flows: Rows, paths: Paths, unseen: tuple[Ints, Ints]) -> Gaps:
-    """Gaps of all exchanges, in order of flow and index; `unseen`: acknowledgements of bytes never captured."""
+@dataclass(frozen=True)
+class Doubts:
+    """What may explain a gap otherwise: answers never captured, and clients held up by a closed window."""
+
+    unseen: tuple[Ints, Ints]  # flow and time
+    held_up: Mask  # one a flow
+
+
+def measure(exchanges: Rows, row: Ints, flows: Rows, paths: Paths, doubts: Doubts) -> Gaps:
+    """Gaps of all exchanges, which are in order of flow and index."""
     first_copy, end = _borders(exchanges, row, flows)
     closing = _closing(exchanges, row, flows)
     leg = integers(exchanges, "leg_server_ns")
@@ -52,7 +60,8 @@ def measure(exchanges: Rows, row: Ints, flows: Rows, paths: Paths, unseen: tuple
     shortest_leg = np.where(settled, 0, np.clip(paths.server_leg_ns[row], 0, best_leg))
     best_leg = np.minimum(best_leg, gap)
     code = _code(exchanges, row, flows, paths, gap)
-    code[any_between(unseen, row, start, end)] = Code.UNKNOWN
+    code[doubts.held_up[row] & (exchanges["response_first_ns"] < 0)] = Code.RECEIVER_NOT_READING
+    code[any_between(doubts.unseen, row, start, end)] = Code.UNKNOWN
     code[_long_polls(gap, row) | closing] = Code.IDLE
     low = np.maximum(0, gap - np.maximum(longest_leg, best_leg))
     low[_presumed(exchanges, row, flows)] = 0

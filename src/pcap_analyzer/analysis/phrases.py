@@ -1,7 +1,8 @@
 """What a verdict says, cause by cause: plain words for whoever is woken at three in the morning.
 
 Fields in braces: {server} {host} {client} {resolver} name who; {seconds} {total} {share} are the waiting of the cause,
-all waiting, and the part of it; {same} {attempts} {failed} count failures; {round_trip} {side} describe the path.
+all waiting, and the part of it; {same} {attempts} {failed} count failures; {round_trip} {trip} {side} describe the
+path.
 A sentence begins with its subject, so that "Probably, " can stand before it.
 """
 
@@ -24,60 +25,55 @@ PHRASES: dict[Cause, Phrase] = {
     Cause.NONE: Phrase(
         "Nothing is slow here",
         "Nobody in this capture waited noticeably: 95 % of all look-ups, connects, handshakes and requests took "
-        "less than "
-        "{p95} beyond the plain network round trip.",
+        "less than {p95} beyond the plain network round trip.",
         "Connections came up, servers answered at once and no data had to be sent again for long.",
         "If people do complain, capture again while it is slow, as near to them as you can.",
     ),
     Cause.INSUFFICIENT_DATA: Phrase(
         "Too little to tell",
-        "This capture does not hold enough to say why something was slow.",
-        "It has {exchanges} requests and {duration} of traffic that can be judged; {unknown} of waiting have no "
-        "known cause.",
+        "{little}",
+        "A judgement needs connections from their start on, in both directions, and some requests.",
         "Capture again, from before the first connection until after the slow moment, with both directions in it.",
     ),
     Cause.SERVER_THINKING: Phrase(
         "The server is slow",
-        "{server} was thinking before it answered for " + _OF_WAITING + ", in {units}.",
+        "{share} of all waiting is {server} thinking before it answers ({seconds} of {total}, {units}).",
         "Requests reached it and nothing was on the way{round_trip}; the time was spent inside the server or in "
-        "something "
-        "that it waits for.",
+        "something that it waits for.",
         "Ask whoever runs {server} what it did in that time: its logs, its database, the services behind it.",
     ),
     Cause.SERVER_STALL: Phrase(
         "The server pauses in the middle of its answers",
-        "{server} stopped sending in the middle of its answers for " + _OF_WAITING + ".",
-        "The client had room for more, everything sent had arrived, and yet nothing came{round_trip}: the server had "
-        "nothing ready to send.",
+        "{share} of all waiting is {server} pausing in the middle of its answers ({seconds} of {total}).",
+        "The client had room for more, everything sent had arrived, and yet nothing came{round_trip}: the server "
+        "had nothing ready to send.",
         "Ask whoever runs {server} what produces these answers: a slow query, a stream that is built on the way, a "
         "disk.",
     ),
     Cause.SERVER_NOT_ACCEPTING: Phrase(
         "The server does not accept connections in time",
         "{same} of {attempts} connections from {client} to {server} came up, but the server kept repeating its side "
-        "of the "
-        "greeting: its program does not pick them up.",
+        "of the greeting: its program does not pick them up.",
         "The machine answers, the application is behind: its queue of new connections is full.",
         "Ask whoever runs {server} for its load and its accept queue (listen backlog).",
     ),
     Cause.NO_RESPONSE: Phrase(
         "Requests get no answer",
         "{same} of {attempts} connections from {client} to {server} ended with a request that was never answered.",
-        "They kept people waiting for {cost} in all.",
+        "The server had acknowledged the request, or it was sent again and again; then nothing came.{kept}",
         "{ask}",
     ),
     Cause.RECEIVER_NOT_READING: Phrase(
         "The receiver does not read what it is sent",
-        "{reader} did not take its data for "
-        + _OF_WAITING
-        + ": its receive buffer was full and the sender had to stop.",
+        "{share} of all waiting is {reader} not taking its data ({seconds} of {total}): its receive buffer was full "
+        "and the sender had to stop.",
         "Neither the network nor the sender was the limit while that lasted.",
         "Ask whoever runs {reader} why its program reads so slowly: a busy processor, a slow disk, a paused program.",
     ),
     Cause.WINDOW_LIMITED: Phrase(
         "The receive window is too small for this distance",
-        "{reader} allowed too little data on the way for " + _OF_WAITING + ": the sender had to stop and wait for "
-        "permission{round_trip}.",
+        "{share} of all waiting is the sender held up by {reader} ({seconds} of {total}), which allows too little data "
+        "on the way{trip}.",
         "The window was open, but smaller than what fits on the path.",
         "Ask whoever runs {reader} to enlarge its receive buffers, or to allow window scaling if a device removes it.",
     ),
@@ -89,16 +85,15 @@ PHRASES: dict[Cause, Phrase] = {
     ),
     Cause.NETWORK_DELAY: Phrase(
         "The network path is slow",
-        "The way to {server} and back cost " + _OF_WAITING + "{round_trip}.",
+        "The way to {server} and back cost " + _OF_WAITING + "{trip}.",
         "Every question and answer pays that distance once; loss is not the reason.",
         "Ask whoever runs the network why this path is so long: another site, a VPN, a satellite link; or bring the "
         "server nearer.",
     ),
     Cause.CHATTY_APPLICATION: Phrase(
         "The application asks too many questions one after the other",
-        "The application on {client} waited for "
-        + _OF_WAITING
-        + " because it sends its requests one by one{round_trip}.",
+        "{share} of all waiting is the application on {client} asking one question after the other ({seconds} of "
+        "{total}){trip}.",
         "Each single one is answered at once; their number makes it slow ({exchanges} requests).",
         "Ask the developers of the application to ask for more at once, or in parallel.",
     ),
@@ -116,9 +111,7 @@ PHRASES: dict[Cause, Phrase] = {
     ),
     Cause.BUFFERBLOAT: Phrase(
         "A full queue on the line makes everything wait",
-        "A queue on the path cost "
-        + _OF_WAITING
-        + ": round trips grow with the amount of data on the way{round_trip}.",
+        "A queue on the path cost " + _OF_WAITING + ": round trips grow with the amount of data on the way{trip}.",
         "A transfer fills a large buffer in front of a slow line, and everything else waits behind it.",
         "Ask whoever runs the router before the slow line to manage its queue (fq_codel, CAKE, smaller buffers).",
     ),
@@ -131,7 +124,7 @@ PHRASES: dict[Cause, Phrase] = {
     Cause.CONNECT_REFUSED: Phrase(
         "The server refuses connections",
         "{server} refused {same} of {attempts} connections from {client}: nothing listens on that port.",
-        "The machine itself answers, at once, with a reset.",
+        "The machine itself answers, at once, with a reset.{kept}",
         "Ask whoever runs {host} whether the service runs and listens on port {port}, and whether a firewall there "
         "rejects it.",
     ),
@@ -139,13 +132,13 @@ PHRASES: dict[Cause, Phrase] = {
         "Connection attempts get no answer",
         "{same} of {attempts} connection attempts from {client} to {server} got no answer at all, while other "
         "servers answered.",
-        "A firewall that drops silently looks like this, and so does a host that is down.",
+        "A firewall that drops silently looks like this, and so does a host that is down.{kept}",
         "Ask whoever runs {host} whether it is up, and whoever runs the firewalls between whether port {port} is open.",
     ),
     Cause.UNREACHABLE: Phrase(
         "The server cannot be reached",
         "A router on the way answered {same} of {attempts} attempts to connect to {server} with an error: unreachable.",
-        "The attempts came from {client}.",
+        "The attempts came from {client}.{kept}",
         "Ask whoever runs the network for the route to {host}.",
     ),
     Cause.SYN_LOSS: Phrase(
@@ -160,7 +153,7 @@ PHRASES: dict[Cause, Phrase] = {
         "Connections are cut off",
         "{who_resets} cut off {same} of {attempts} connections from {client} to {server} before the answer was "
         "complete.",
-        "They were closed by a reset, not by the normal goodbye.",
+        "They were closed by a reset, not by the normal goodbye.{kept}",
         "{ask}",
     ),
     Cause.IDLE_TIMEOUT: Phrase(
@@ -183,14 +176,14 @@ PHRASES: dict[Cause, Phrase] = {
     ),
     Cause.TLS_SLOW: Phrase(
         "Setting up encryption is slow on the server",
-        "{server} took " + _OF_WAITING + " to set up encrypted connections.",
+        "{share} of all waiting is {server} setting up encryption ({seconds} of {total}).",
         "Most of it was the server's own work, not the distance.",
         "Ask whoever runs {server} for its processor load and its certificates' checks (OCSP, hardware modules).",
     ),
     Cause.TLS_FAILURE: Phrase(
         "Encrypted connections cannot be set up",
         "{same} of {attempts} connections from {client} to {server} failed while setting up encryption.",
-        "{tls_detail}",
+        "{tls_detail}{kept}",
         "Ask whoever runs {host} and {client} which certificate and which TLS versions they expect of each other.",
     ),
     Cause.MTU_BLACK_HOLE: Phrase(
@@ -201,7 +194,8 @@ PHRASES: dict[Cause, Phrase] = {
     ),
     Cause.DELAYED_ACK: Phrase(
         "Acknowledgements held back make the sender wait",
-        "{reader} held back acknowledgements for " + _OF_WAITING + " while the sender waited for them.",
+        "{share} of all waiting is {reader} holding back acknowledgements ({seconds} of {total}) that the sender "
+        "waits for.",
         "Small packets, sent only when the one before is acknowledged (Nagle), meet an acknowledgement that waits "
         "for more.",
         "Ask the developers of the sending application to write whole messages at once, or to set TCP_NODELAY.",
@@ -209,7 +203,7 @@ PHRASES: dict[Cause, Phrase] = {
     Cause.APP_ERRORS: Phrase(
         "The server answers with errors",
         "{server} answered the requests of {same} of {attempts} connections from {client} with server errors (5xx).",
-        "The network delivered the requests and the answers; the application failed.",
+        "The network delivered the requests and the answers; the application failed.{kept}",
         "Ask whoever runs {server} for its error log at these times.",
     ),
     Cause.MEDIA_QUALITY: Phrase(

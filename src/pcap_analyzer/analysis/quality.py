@@ -6,8 +6,8 @@ import numpy as np
 
 from pcap_analyzer.analysis.columns import Ints, gather
 from pcap_analyzer.analysis.context import Context
-from pcap_analyzer.analysis.findings import count
 from pcap_analyzer.analysis.model import QualityNote, Severity
+from pcap_analyzer.analysis.quantities import count, percent
 from pcap_analyzer.analysis.waiting import is_tcp
 from pcap_analyzer.capture.tables import EventKind
 
@@ -26,6 +26,7 @@ class Fault:
     rows: Ints  # flows that it touches, the largest first; empty: the capture as a whole
     events: tuple[tuple[int, int], ...]  # frames that show it with their times in ns; empty: none is known
     display_filter: str | None  # None: by the flows
+    shows: str = "Last whole frame"  # what those frames are
 
     @property
     def note(self) -> QualityNote:
@@ -60,16 +61,17 @@ def _file_faults(context: Context) -> list[Fault]:
     if facts.cut_frames:
         share = facts.cut_frames / max(1, facts.frames)
         length = f" (snap length {facts.snap_length:,} bytes)" if facts.snap_length else ""
-        what = f"{facts.cut_frames:,} frames ({share:.0%}) were captured shorter than they were{length}"
+        frames = count(facts.cut_frames, "frame was", "frames were")
+        what = f"{frames} captured shorter than sent ({percent(share)} of all){length}"
         voids = "what the missing bytes held: names, status codes, handshakes; times and sizes are whole"
         made.append(_whole("cut_frames", what, voids, Severity.LOW, "frame"))
     if facts.interface_drops:
         severity = Severity.MEDIUM if facts.interface_drops > FEW * facts.frames else Severity.LOW
-        what = f"The capturing machine dropped {facts.interface_drops:,} frames"
+        what = f"The capturing machine dropped {count(facts.interface_drops, 'frame')}"
         voids = "losses near these moments: a frame may be missing here and have reached its receiver"
         made.append(_whole("missing_frames", what, voids, severity, "frame"))
     for limit, times in sorted(facts.overflows.items()):
-        what = f"A limit was reached {times:,} times: {limit}"
+        what = f"A limit was reached {count(times, 'time')}: {limit}"
         since = f" from frame {facts.exact_until_frame:,} on" if facts.exact_until_frame else ""
         made.append(_whole("limit_reached", what, f"exact counts{since}", Severity.LOW, "frame"))
     return made
@@ -81,15 +83,16 @@ def _frame_faults(context: Context) -> list[Fault]:
     if facts.clock_steps:
         what = f"The clock of the capture went backwards {count(facts.clock_steps, 'time')}"
         voids = "durations across these moments: a backward step counts as no time"
-        shown = _clock_steps(context)
-        made.append(Fault("clock_step", what, voids, Severity.MEDIUM, NO_FLOWS, shown, "frame.time_delta < 0"))
+        steps, where = _clock_steps(context), "Stamped before its predecessor"
+        made.append(Fault("clock_step", what, voids, Severity.MEDIUM, NO_FLOWS, steps, "frame.time_delta < 0", where))
     if facts.duplicate_frames:
         share = facts.duplicate_frames / max(1, facts.frames)
-        what = f"{facts.duplicate_frames:,} frames ({share:.0%}) were captured twice"
-        voids = "nothing: the copies were taken out before anything was measured"
+        what = f"{count(facts.duplicate_frames, 'frame was', 'frames were')} captured twice ({percent(share)} of all)"
+        voids = "nothing, because the copies were taken out before anything was measured"
         severity = Severity.LOW if share > 0.1 else Severity.INFO
         rows, frames = _by_events(context, EventKind.DUPLICATE_FRAME)
-        made.append(Fault("duplicate_frames", what, voids, severity, rows, frames, None if len(rows) else "frame"))
+        shown = None if len(rows) else "frame"
+        made.append(Fault("duplicate_frames", what, voids, severity, rows, frames, shown, "The same frame again"))
     undecoded = sum(facts.undecoded.values())
     if undecoded > 0.5 * max(1, facts.frames):
         kinds = ", ".join(
@@ -108,7 +111,9 @@ def _flow_faults(context: Context) -> list[Fault]:
     half = np.flatnonzero(paths.one_sided & (payload > 0))
     if len(half):
         share = int(payload[half].sum()) / max(1, int(payload[tcp].sum()))
-        what = f"Only one direction was captured of {len(half):,} TCP connections ({share:.0%} of the bytes)"
+        what = (
+            f"Only one direction was captured of {count(len(half), 'TCP connection')} ({percent(share)} of the bytes)"
+        )
         voids = "response times, round trips and losses of those connections: they are shown as unknown"
         severity = Severity.HIGH if share > 0.5 else Severity.MEDIUM
         made.append(_of_flows(context, "one_sided", (what, voids), severity, half[np.argsort(-payload[half])]))
@@ -116,13 +121,14 @@ def _flow_faults(context: Context) -> list[Fault]:
     if unseen.any():
         share = int(unseen.sum()) / max(1, int(payload[tcp].sum() + unseen.sum()))
         rows, frames = _by_events(context, EventKind.ACKED_UNSEEN)
-        what = f"{int(unseen.sum()):,} bytes ({share:.1%}) were acknowledged but never captured"
+        what = f"{int(unseen.sum()):,} bytes ({percent(share)}) were acknowledged but never captured"
         voids = "waiting around these moments: it is shown as unknown, not as loss"
         severity = Severity.MEDIUM if share > FEW else Severity.LOW
-        made.append(Fault("missing_frames", what, voids, severity, rows, frames, None if len(rows) else "frame"))
+        shown, where = None if len(rows) else "frame", "Here bytes turn out to be missing"
+        made.append(Fault("missing_frames", what, voids, severity, rows, frames, shown, where))
     middle = np.flatnonzero(tcp & flows["mid_stream"] & (payload > 0))
     if len(middle):
-        what = f"{len(middle):,} TCP connections were already open when the capture began"
+        what = f"{count(len(middle), 'TCP connection was', 'TCP connections were')} already open when the capture began"
         voids = "their set-up, and their window sizes, whose scale is told at the start only"
         made.append(
             _of_flows(context, "mid_stream", (what, voids), Severity.INFO, middle[np.argsort(-payload[middle])])
@@ -133,7 +139,7 @@ def _flow_faults(context: Context) -> list[Fault]:
 def _of_flows(context: Context, kind: str, words: tuple[str, str], severity: Severity, rows: Ints) -> Fault:
     first = context.flows[rows[:3]]
     frames = tuple((int(one["first_frame"]), int(one["first_ns"])) for one in first)
-    return Fault(kind, *words, severity, rows, frames, None)
+    return Fault(kind, *words, severity, rows, frames, None, "First frame of the connection in this capture")
 
 
 def _by_events(context: Context, kind: EventKind) -> tuple[Ints, tuple[tuple[int, int], ...]]:

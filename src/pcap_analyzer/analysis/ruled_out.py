@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from pcap_analyzer.analysis import queueing
+from pcap_analyzer.analysis.columns import Mask
 from pcap_analyzer.analysis.context import Context
-from pcap_analyzer.analysis.findings import count, duration
 from pcap_analyzer.analysis.intervals import Code, Intervals
 from pcap_analyzer.analysis.model import Cause, Party, RuledOut
 from pcap_analyzer.analysis.paths import sent_again
+from pcap_analyzer.analysis.quantities import count, duration, percent
 from pcap_analyzer.analysis.verdict import Decision
 
 SHARE = 0.1
@@ -26,13 +27,13 @@ def ruled_out(context: Context, decision: Decision) -> tuple[RuledOut, ...]:
     counted = context.account.intervals.where(context.account.counted)
     lookups = context.account.lookups
     made = []
-    if _high_s(counted, NETWORK) < allowed and decision.party not in NETWORK_PARTIES and _tcp_seen(context):
+    if _high_s(counted, NETWORK) < allowed and decision.party not in NETWORK_PARTIES and _measured(context).any():
         made.append(RuledOut("Not the network path", _path_number(context)))
     if len(lookups) and _high_s(counted, (Code.DNS_LOOKUP,)) < allowed and decision.cause is not Cause.DNS_FAILURE:
         took = (lookups["answer_ns"] - lookups["query_ns"])[lookups["answer_ns"] >= 0]
         median = f", median {duration(float(np.median(took)) / 1e9)}" if len(took) else ""
         made.append(RuledOut("Not DNS", f"{count(len(lookups), 'look-up')}{median}"))
-    if _high_s(counted, TRANSFER) < allowed and not queueing.queue_seen(context) and _tcp_seen(context):
+    if _high_s(counted, TRANSFER) < allowed and not queueing.queue_seen(context) and _measured(context).any():
         made.append(RuledOut("Not bandwidth", f"Peak {_peak(context)}; no queueing seen"))
     return tuple(made)
 
@@ -41,15 +42,18 @@ def _high_s(intervals: Intervals, codes: tuple[Code, ...]) -> float:
     return intervals.where(np.isin(intervals.code, codes)).high_wall_ns() / 1e9
 
 
-def _tcp_seen(context: Context) -> bool:
-    return bool((context.account.paths.round_trip_ns > 0).any())
+def _measured(context: Context) -> Mask:
+    """Flows of which both legs were measured."""
+    legs = context.flows["leg_min_ns"]
+    measured: Mask = (legs >= 0).all(axis=1) & (legs.sum(axis=1) > 0)
+    return measured
 
 
 def _path_number(context: Context) -> str:
-    known = context.account.paths.round_trip_ns[context.account.paths.round_trip_ns > 0]
+    known = context.flows["leg_min_ns"][_measured(context)].sum(axis=1)
     sent = int(context.flows["payload_frames"].sum())
     again = sent_again(context.flows)
-    retransmitted = f"; {again / sent:.2%} retransmitted" if sent else ""
+    retransmitted = f"; {percent(again / sent)} retransmitted" if sent else ""
     return f"Round trip {duration(float(np.median(known)) / 1e9)}{retransmitted}"
 
 

@@ -146,8 +146,13 @@ def _largest(context: Context) -> Decision:
     """The category with most counted waiting, by wall clock, and who is to blame for it."""
     ranking = blame.rank(context)
     top = ranking.top
-    intervals = context.account.intervals.where(context.account.counted).of(top)
+    counted = context.account.intervals.where(context.account.counted)
+    intervals = counted.of(top)
     blamed = blame.who(context, top, intervals)
+    alike = blame.alike(context, top, blamed, ranking)
+    if len(alike) > 1:
+        intervals = counted.where(np.isin(counted.code, alike))
+        ranking = blame.rank(context, alike)
     confidence = ranking.confidence(context, intervals)
     party = blamed.party if ranking.unchanged or confidence is not Confidence.LOW else Party.UNKNOWN
     if blamed.cause is Cause.INSUFFICIENT_DATA:

@@ -18,9 +18,10 @@ from pcap_analyzer.analysis.gaps import Gaps
 from pcap_analyzer.analysis.intervals import LOOKUP_UNIT, WAITING_CODES, Code, Intervals, concatenate
 from pcap_analyzer.analysis.paths import HEALTHY_PATH_DELAY_NS, HEALTHY_ROUND_TRIP_NS, TCP, Paths
 from pcap_analyzer.analysis.paths import measure as measure_paths
-from pcap_analyzer.analysis.tiling import any_between, marks, tile
+from pcap_analyzer.analysis.tiling import marks, tile
 from pcap_analyzer.capture.tables import C2S, EXCHANGES, PAUSES, S2C, App, EventKind, PacketKind, Tables
 
+PROBES = (EventKind.WINDOW_PROBE, EventKind.KEEP_ALIVE)  # of a closed window they are one and the same on the wire
 REQUEST, REQUEST_PAUSES, LOSS, GAP, RESPONSE, RESPONSE_PAUSES, TAIL = 0, 1, 2, 3, 5, 6, 7  # stages of an exchange
 
 
@@ -67,12 +68,12 @@ def account(tables: Tables) -> Account:
     events = gather(tables.events, ("flow", "kind", "direction", "time_ns", "value"))
     acked_unseen = events[events["kind"] == EventKind.ACKED_UNSEEN]
     unseen = [_moments(acked_unseen[acked_unseen["direction"] == sender], flows) for sender in (C2S, S2C)]
-    shut = _moments(events[(events["kind"] == EventKind.ZERO_WINDOW) & (events["value"] < 0)], flows)
-    gaps = gap_rules.measure(runs, exchange_row, flows, paths, unseen[S2C])
+    held = [_held_up(events, flows, sender) for sender in (C2S, S2C)]
+    gaps = gap_rules.measure(runs, exchange_row, flows, paths, gap_rules.Doubts(unseen[S2C], held[C2S]))
     parts = [
         *phases.marks_of(flows, tables),
         *_exchange_marks(runs, exchange_row, gaps),
-        *_tail_marks(runs, exchange_row, flows, paths, shut),
+        *_tail_marks(runs, exchange_row, flows, paths, held[S2C]),
         _pause_marks(pauses, runs, pause_rules.Setting(flows, paths, unseen)),
     ]
     tiles = tile(_without_half_seen(parts, flows, paths), integers(flows, "first_ns"), integers(flows, "last_ns"))
@@ -124,6 +125,7 @@ def _exchange_marks(exchanges: Rows, row: Ints, gaps: Gaps) -> list[Rows]:
     for path in (there, back):
         path["low_ns"], path["high_ns"] = (length - gaps.high_ns) // 2, (length - gaps.low_ns + 1) // 2
     thinking["step"], back["step"] = 1, 2
+    thinking["side"] = np.where(gaps.code == Code.RECEIVER_NOT_READING, C2S, -1)
     open_gap = ~gaps.closing
     answered = exchanges["response_first_ns"] >= 0
     response = marks(row, position, RESPONSE, integers(exchanges, "response_first_ns"), Code.RESPONSE_TRANSFER)[
@@ -141,7 +143,22 @@ def _exchange_marks(exchanges: Rows, row: Ints, gaps: Gaps) -> list[Rows]:
     ]
 
 
-def _tail_marks(exchanges: Rows, row: Ints, flows: Rows, paths: Paths, shut: tuple[Ints, Ints]) -> list[Rows]:
+def _held_up(events: Rows, flows: Rows, sender: int) -> Mask:
+    """Flows on which this sender still probed a closed window at the end: one row a flow."""
+    shut = events[
+        (events["kind"] == EventKind.ZERO_WINDOW) & (events["value"] < 0) & (events["direction"] == 1 - sender)
+    ]
+    probed = events[np.isin(events["kind"], PROBES) & (events["direction"] == sender)]
+    probed_row, probed_ns = _moments(probed, flows)
+    last_probe = np.full(len(flows), -1, np.int64)
+    np.maximum.at(last_probe, probed_row, probed_ns)
+    shut_row, shut_ns = _moments(shut, flows)
+    held = np.zeros(len(flows), np.bool_)
+    held[shut_row[last_probe[shut_row] > shut_ns]] = True
+    return held
+
+
+def _tail_marks(exchanges: Rows, row: Ints, flows: Rows, paths: Paths, held: Mask) -> list[Rows]:
     """What follows the last byte: the client's leg, what an unfinished response still waits for, then no waiting."""
     position = np.arange(len(row))
     answered = exchanges["response_first_ns"] >= 0
@@ -154,13 +171,13 @@ def _tail_marks(exchanges: Rows, row: Ints, flows: Rows, paths: Paths, shut: tup
         gap_rules.closed_ns(flows, row, np.maximum(spoken, integers(exchanges, "request_last_ns"))), last
     )
     missing = integers(exchanges, "expected_bytes") > integers(exchanges, "response_bytes")
-    unfinished = answered & is_last & missing & ~exchanges["complete"] & (given_up > leg_end)
-    closed = any_between(shut, row, spoken - 1, given_up)
+    unfinished = (missing & ~exchanges["complete"]) | held[row]
+    unfinished &= answered & is_last & (given_up > leg_end)
     after = np.where(is_last, int(Code.IDLE), int(Code.CLIENT_THINKING))
     begin = np.where(answered, np.where(unfinished, given_up, leg_end), np.where(is_last, given_up, following))
     path = marks(row, position, TAIL, spoken, Code.PATH_DELAY)[answered]
     waiting = marks(
-        row, position, TAIL, leg_end, np.where(closed, int(Code.RECEIVER_NOT_READING), int(Code.SERVER_STALL))
+        row, position, TAIL, leg_end, np.where(held[row], int(Code.RECEIVER_NOT_READING), int(Code.SERVER_STALL))
     )
     rest = marks(row, position, TAIL, begin, after)
     waiting["step"], rest["step"] = 1, 2

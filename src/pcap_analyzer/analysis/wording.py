@@ -8,10 +8,11 @@ from pcap_analyzer.analysis.blame import loss_side
 from pcap_analyzer.analysis.columns import Ints, add_up
 from pcap_analyzer.analysis.context import Context
 from pcap_analyzer.analysis.failure_words import failure_words, resolver
-from pcap_analyzer.analysis.findings import count, duration, severity
+from pcap_analyzer.analysis.findings import severity
 from pcap_analyzer.analysis.intervals import Code
 from pcap_analyzer.analysis.model import Cause, Confidence, Party, Severity, Verdict
 from pcap_analyzer.analysis.phrases import PHRASES
+from pcap_analyzer.analysis.quantities import count, duration, percent
 from pcap_analyzer.analysis.ruled_out import ruled_out
 from pcap_analyzer.analysis.verdict import Decision
 
@@ -140,17 +141,15 @@ def _figures(context: Context, decision: Decision) -> dict[str, str]:
     chosen = account.intervals.of(decision.code) if decision.code is not None else None
     units = len(np.unique(chosen.unit[chosen.unit >= 0])) if chosen is not None else 0
     unknown = account.intervals.of(Code.UNKNOWN).wall_ns() / 1e9
-    span = ((facts.last_ns or 0) - (facts.first_ns or 0)) / 1e9
     return {
         "seconds": duration(decision.seconds or 0.0),
         "total": duration(context.waited_s),
-        "share": f"{share or 0.0:.0%}",
+        "share": percent(share or 0.0),
         "units": count(units, "request"),
+        "little": _little(context, decision),
         "exchanges": f"{int((~account.gaps.closing).sum()):,}",
         "lookups": f"{len(account.lookups):,}",
         "p95": f"{max(1.0, np.ceil((decision.p95_s or 0.0) * 1e3)):.0f} ms",
-        "duration": duration(span),
-        "unknown": duration(unknown),
         "unknown_part": f": {duration(unknown)} of {duration(context.waited_s)} of waiting have no known cause"
         if unknown
         else "",
@@ -160,11 +159,29 @@ def _figures(context: Context, decision: Decision) -> dict[str, str]:
     }
 
 
+def _little(context: Context, decision: Decision) -> str:
+    """What there is, where that is too little to judge."""
+    facts, flows = context.tables.capture, context.flows
+    if decision.code is Code.TCP_CONNECT and decision.rows is not None:
+        unanswered = decision.rows[flows["established_ns"][decision.rows] < 0]
+        who = context.names.server(int(unanswered[0] if len(unanswered) else decision.rows[0]))
+        tries = count(int(flows["syn_count"][unanswered].sum()), "packet", "packets")
+        return f"{who} did not answer {tries} that ask for a connection: too few to tell a lost one from a dead server."
+    if decision.code is Code.UNKNOWN:
+        unknown, total = duration(decision.seconds or 0.0), duration(context.waited_s)
+        return f"This capture does not show why anybody waited: {unknown} of {total} of waiting have no known cause."
+    exchanges = count(int((~context.account.gaps.closing).sum()), "request")
+    span = duration(((facts.last_ns or 0) - (facts.first_ns or 0)) / 1e9)
+    held = f"{count(facts.frames, 'packet')}, {exchanges} in {span}"
+    return f"This capture is too short to say why something was slow: it holds {held}."
+
+
 def _path(context: Context, decision: Decision) -> dict[str, str]:
     rows = decision.rows if decision.rows is not None else np.empty(0, np.int64)
     known = context.account.paths.round_trip_ns[rows]
     known = known[known > 0]
-    round_trip = f" (network round trip {duration(float(np.median(known)) / 1e9)})" if len(known) else ""
+    median = duration(float(np.median(known)) / 1e9) if len(known) else ""
+    round_trip = f" (network round trip {median})" if median else ""
     side = decision.party if decision.party in SIDES else loss_side(context, rows)
     sent, again = (
         int(context.flows["payload_frames"][rows].sum()),
@@ -177,19 +194,21 @@ def _path(context: Context, decision: Decision) -> dict[str, str]:
     )
     return {
         "round_trip": round_trip,
+        "trip": f"; one round trip takes {median}" if median else "",
         "side": SIDES.get(side, "on the way"),
-        "retransmitted": f"{again / sent:.2%}" if sent else "An unknown part",
+        "retransmitted": percent(again / sent) if sent else "An unknown part",
         "worst": f" The longest single wait was {duration(worst)}." if worst else "",
     }
 
 
 def _following(context: Context, decision: Decision) -> str:
     """The next largest waiting, which the verdict does not mean."""
-    if decision.code is None or decision.failed is not None:
+    if decision.code is None or decision.failed is not None or decision.cause in CAPTURE_CAUSES:
         return ""
-    chosen = context.account.intervals.where(
-        context.account.counted & (context.account.intervals.code != decision.code)
-    )
+    others = (context.account.intervals.code != decision.code) & context.account.counted
+    if decision.cause is Cause.NETWORK_DELAY:
+        others &= ~np.isin(context.account.intervals.code, (Code.PATH_DELAY, Code.TCP_CONNECT))
+    chosen = context.account.intervals.where(others)
     parts = {code: chosen.of(code).wall_ns() / 1e9 for code in Code if (chosen.code == code).any()}
     if not parts:
         return ""
@@ -213,6 +232,8 @@ def scope(context: Context, decision: Decision) -> str:
     same_service = context.names.service_of[rows] == context.names.service_of[row]
     same_host = (context.flows["server_ip"][rows] == context.flows["server_ip"][row]).all(axis=1)
     same_client = (context.flows["client_ip"][rows] == context.flows["client_ip"][row]).all(axis=1)
+    if decision.party is Party.CLIENT and int(weight[same_client].sum()) >= ALMOST_ALL * int(weight.sum()):
+        return f"client {context.names.client_host(row)}"
     for same, name in (
         (same_service, f"server {context.names.server(row)}"),
         (same_host, f"server {context.names.server_host(row)}"),

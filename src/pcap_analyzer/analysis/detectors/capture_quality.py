@@ -66,7 +66,7 @@ def _report(context: Context, fault: Fault, streams: int) -> Finding:
         severity=fault.severity,
         confidence=Confidence.HIGH,
         title=fault.what,
-        explanation=(f"It voids {fault.voids}.",),
+        explanation=(f"What it voids: {fault.voids}.",),
         seconds=None,
         flow_count=len(fault.rows),
         flows=flow_refs(context, fault.rows),
@@ -84,16 +84,16 @@ def _streams(context: Context, fault: Fault, most: int) -> str:
 
 def _evidence(context: Context, fault: Fault) -> tuple[Evidence, ...]:
     if fault.events and len(fault.rows) == 0:
-        return tuple(Evidence(frame, time_ns / 1e9, "Here it shows") for frame, time_ns in fault.events)
+        return tuple(Evidence(frame, time_ns / 1e9, fault.shows) for frame, time_ns in fault.events)
     if fault.events:
         return tuple(
             one
             for (frame, time_ns), row in zip(fault.events, _rows_of(fault), strict=True)
-            for one in evidence(context, row, ((frame, time_ns, "Here it shows"),))
+            for one in evidence(context, row, ((frame, time_ns, fault.shows),))
         )
     facts = context.tables.capture
     last = facts.damage.frame if facts.damage is not None else facts.frames
-    return (Evidence(max(1, last), (facts.last_ns or 0) / 1e9, "Last whole frame"),)
+    return (Evidence(max(1, last), (facts.last_ns or 0) / 1e9, fault.shows),)
 
 
 def _rows_of(fault: Fault) -> list[int]:

@@ -23,8 +23,6 @@ from pcap_analyzer.analysis.findings import (
     Words,
     bounded_confidence,
     by_service,
-    count,
-    duration,
     evidence,
     finding,
     severity,
@@ -32,6 +30,7 @@ from pcap_analyzer.analysis.findings import (
 )
 from pcap_analyzer.analysis.intervals import Code
 from pcap_analyzer.analysis.model import Category, Evidence, Finding, FindingKind, Number, Party
+from pcap_analyzer.analysis.quantities import count, duration
 from pcap_analyzer.capture.tables import EventKind
 
 KIND = FindingKind(

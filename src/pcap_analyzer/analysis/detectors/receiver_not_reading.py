@@ -23,8 +23,6 @@ from pcap_analyzer.analysis.findings import (
     Words,
     bounded_confidence,
     by_service,
-    count,
-    duration,
     evidence,
     finding,
     severity,
@@ -32,6 +30,7 @@ from pcap_analyzer.analysis.findings import (
 )
 from pcap_analyzer.analysis.intervals import Code
 from pcap_analyzer.analysis.model import Category, Evidence, Finding, FindingKind, Number
+from pcap_analyzer.analysis.quantities import count, duration
 from pcap_analyzer.capture.tables import C2S, S2C, EventKind
 
 KIND = FindingKind(
@@ -63,12 +62,13 @@ def _report(context: Context, case: Case, side: int) -> Finding:
     shut = int(context.flows["zero_windows"][case.rows, 1 - side].sum())
     longest = int(case.intervals.length_ns.max()) / 1e9
     waits = len(case.intervals)
+    most = f" and was at most {largest:,} bytes on these connections" if largest else ""
     words = Words(
         title=f"{reader} stopped reading: {sender} had to wait {duration(case.seconds)}",
         explanation=(
             f"{sender} had data to send and the network would have taken it, but {reader} allowed no more: "
-            f"{count(waits, 'wait')}, the longest {duration(longest)}. Its window was closed {count(shut, 'time')} and "
-            f"was at most {largest:,} bytes on these connections.",
+            f"{count(waits, 'wait')}, the longest {duration(longest)}. "
+            f"Its window was closed {count(shut, 'time')}{most}.",
             when(context, case.intervals),
         ),
         next_step=f"{KIND.advice.rstrip('.')} ({reader}).",

@@ -17,19 +17,10 @@ import numpy as np
 from pcap_analyzer.analysis.columns import Ints, integers
 from pcap_analyzer.analysis.context import Context
 from pcap_analyzer.analysis.detector import Detector, setting
-from pcap_analyzer.analysis.findings import (
-    Case,
-    Proof,
-    Words,
-    count,
-    duration,
-    evidence,
-    finding,
-    services_of,
-    since_start,
-)
+from pcap_analyzer.analysis.findings import Case, Proof, Words, evidence, finding, services_of, since_start
 from pcap_analyzer.analysis.intervals import WAITING_CODES
 from pcap_analyzer.analysis.model import Confidence, Evidence, Finding, FindingKind, Number, Severity
+from pcap_analyzer.analysis.quantities import count, duration
 from pcap_analyzer.capture.tables import C2S, S2C
 
 BY_SERVER = FindingKind(

@@ -24,8 +24,6 @@ from pcap_analyzer.analysis.findings import (
     Proof,
     Words,
     address_field,
-    count,
-    duration,
     evidence,
     finding,
     services_of,
@@ -36,6 +34,7 @@ from pcap_analyzer.analysis.findings import (
 from pcap_analyzer.analysis.intervals import Code
 from pcap_analyzer.analysis.model import Category, Confidence, Evidence, Finding, FindingKind, Number, Severity
 from pcap_analyzer.analysis.phases import UNREACHABLE_KINDS
+from pcap_analyzer.analysis.quantities import count, duration
 from pcap_analyzer.capture.tables import EventKind
 
 REFUSED = FindingKind(

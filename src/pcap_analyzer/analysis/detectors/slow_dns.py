@@ -19,10 +19,11 @@ from pcap_analyzer.analysis.columns import Ints, Mask, Rows, address_keys, group
 from pcap_analyzer.analysis.context import Context
 from pcap_analyzer.analysis.detector import Detector, setting
 from pcap_analyzer.analysis.failures import NXDOMAIN, SERVFAIL
-from pcap_analyzer.analysis.findings import FLOWS_NAMED, GROUPS, Words, count, duration, severity, since_start
+from pcap_analyzer.analysis.findings import FLOWS_NAMED, GROUPS, Words, severity, since_start
 from pcap_analyzer.analysis.intervals import Code
 from pcap_analyzer.analysis.model import Category, Confidence, Evidence, Finding, FindingKind, FlowRef, Number, Severity
 from pcap_analyzer.analysis.naming import join, printable, text
+from pcap_analyzer.analysis.quantities import count, duration
 from pcap_analyzer.analysis.waiting import lookup_end_ns
 
 SLOW = FindingKind(

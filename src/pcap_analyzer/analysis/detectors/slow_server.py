@@ -24,8 +24,6 @@ from pcap_analyzer.analysis.findings import (
     Words,
     bounded_confidence,
     by_service,
-    count,
-    duration,
     evidence,
     finding,
     severity,
@@ -33,6 +31,7 @@ from pcap_analyzer.analysis.findings import (
 )
 from pcap_analyzer.analysis.intervals import Code, Intervals
 from pcap_analyzer.analysis.model import Category, Evidence, Finding, FindingKind, Number
+from pcap_analyzer.analysis.quantities import count, duration
 
 KIND = FindingKind(
     id="slow_server",
@@ -71,7 +70,7 @@ def _report(context: Context, case: Case, thinking: Intervals) -> Finding:
         title=f"{server} takes {duration(median)} to answer{path}",
         explanation=(
             f"In {len(lengths):,} of {count(requests, 'request')} the server had the request and then sent nothing for "
-            f"{duration(median)} (median), {duration(high)} at the 95th percentile. "
+            f"{_spread(median, high, len(lengths))}. "
             f"The time that packets need between here and the server is already taken off.",
             when(context, case.intervals),
         ),
@@ -89,6 +88,12 @@ def _report(context: Context, case: Case, thinking: Intervals) -> Finding:
         _evidence(context, case), numbers, bounded_confidence(case.intervals), severity(case.seconds, context.waited_s)
     )
     return finding(context, KIND, case, words, proof)
+
+
+def _spread(median: float, high: float, number: int) -> str:
+    if number == 1:
+        return duration(median)
+    return f"{duration(median)} (median), {duration(high)} at the 95th percentile"
 
 
 def _evidence(context: Context, case: Case) -> tuple[Evidence, ...]:
