@@ -120,20 +120,38 @@ class Gzip:
         while not self._ended:
             if not self._input and not self._refill():
                 break
-            try:
-                output = self._member.decompress(self._input, len(view))
-            except zlib.error as error:
-                self.fault = f"The gzip data is damaged ({error})."
-                self._ended = True
-                break
-            self._input = self._member.unconsumed_tail
-            if self._member.eof:
-                self._next_member()
+            output = self._inflate(len(view))
             if output:
                 self._account(len(output))
                 view[: len(output)] = output
                 return len(output)
         return 0
+
+    def _inflate(self, room: int) -> bytes:
+        """At most `room` bytes; at a fault, what comes out before it."""
+        before = self._member.copy()
+        try:
+            output = self._member.decompress(self._input, room)
+        except zlib.error as error:
+            self.fault = f"The gzip data is damaged ({error})."
+            self._ended = True
+            return self._salvage(before, room)
+        self._input = self._member.unconsumed_tail
+        if self._member.eof:
+            self._next_member()
+        return output
+
+    def _salvage(self, member: "zlib._Decompress", room: int) -> bytes:
+        """zlib keeps back all output of a call that fails: go again, byte by byte, up to the fault."""
+        output = bytearray()
+        for place in range(len(self._input)):
+            try:
+                output += member.decompress(self._input[place : place + 1], room - len(output))
+            except zlib.error:
+                break
+            if len(output) >= room:
+                break
+        return bytes(output)
 
     def _refill(self) -> bool:
         count = self._inner.readinto(self._buffer)
