@@ -7,13 +7,14 @@ import uPlot from "uplot";
 
 import { colourOf, withAlpha } from "./colours";
 import { make } from "./dom";
-import { clock } from "./format";
+import { clock, count } from "./format";
 import { type Line, type Panel, type TimelineData, isEmpty, panelsOf, tableColumns } from "./timelines";
 
 const AXIS_WIDTH = 56;
 const SYNC = "timelines";
 /** Steps of a time axis that people count in, in seconds. */
-const TIME_STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400];
+const TIME_STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200,
+  ...[1, 2, 7, 14, 28, 91, 182, 365, 730, 1825].map((days) => days * 86_400)];
 
 const VALUE_STEPS = [-3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9].flatMap((power) => [1, 2, 5].map((digit) => digit * 10 ** power));
 
@@ -58,6 +59,7 @@ const barPaths = (): Pick<uPlot.Series, "paths"> => {
 };
 
 const axesOf = (data: TimelineData, smallestStep: number, last: boolean): uPlot.Axis[] => {
+  const span = data.step_s * data.retransmissions.length;
   const line = (): string => colourOf("", "--line");
   const text = (): string => colourOf("", "--text-3");
   const font = `11px ${getComputedStyle(document.body).fontFamily}`;
@@ -65,10 +67,11 @@ const axesOf = (data: TimelineData, smallestStep: number, last: boolean): uPlot.
     {
       show: last, stroke: text, font, size: 28, gap: 8, space: 76, incrs: TIME_STEPS,
       grid: { stroke: line, width: 1 }, ticks: { show: false },
-      values: (_, splits, __, ___, step) => splits.map((split) => clock(data.start_s + split, step)),
+      values: (_, splits, __, ___, step) => splits.map((split) => clock(data.start_s + split, step, span)),
     },
     {
       stroke: text, font, size: AXIS_WIDTH, incrs: VALUE_STEPS.filter((step) => step >= smallestStep), gap: 6, space: 26, grid: { stroke: line, width: 1 }, ticks: { show: false },
+      values: (_, splits) => splits.map((split) => (split >= 1000 ? count(split) : String(Number(split.toFixed(3))))),
     },
   ];
 };
@@ -188,7 +191,7 @@ const tableOf = (data: TimelineData): HTMLTableElement => {
   const columns = tableColumns(data);
   const head = make("tr", {}, make("th", { scope: "col" }, "Time, UTC"), ...columns.map(([title]) => make("th", { scope: "col", class: "n" }, title)));
   const rows = data.retransmissions.map((_, step) =>
-    make("tr", {}, make("td", { class: "mono" }, clock(data.start_s + step * data.step_s, data.step_s)), ...columns.map(([, text]) => make("td", { class: "n" }, text(step)))),
+    make("tr", {}, make("td", { class: "mono" }, clock(data.start_s + step * data.step_s, data.step_s, data.step_s * data.retransmissions.length)), ...columns.map(([, text]) => make("td", { class: "n" }, text(step)))),
   );
   return make("table", {}, make("caption", { class: "vh" }, "Data of the timelines"), make("thead", {}, head), make("tbody", {}, ...rows));
 };
@@ -204,7 +207,7 @@ const wireClock = (charts: readonly Chart[], data: TimelineData): void => {
     const at = cursor.idx;
     label.hidden = at === null || at === undefined || (cursor.left ?? -1) < 0;
     if (label.hidden || typeof at !== "number") return;
-    label.textContent = clock(data.start_s + at * data.step_s, data.step_s);
+    label.textContent = clock(data.start_s + at * data.step_s, data.step_s, data.step_s * data.retransmissions.length);
     label.style.left = `${cursor.left ?? 0}px`;
   });
 };
@@ -217,6 +220,7 @@ export const wireCharts = (): void => {
   wireTwin(data);
   const steps = data.retransmissions.length;
   if (steps < 3) {
+    for (const button of document.querySelectorAll<HTMLElement>("[data-zoom]")) button.hidden = true;
     place.append(make("p", { class: "empty" }, "The capture is too short for a line over time; its few steps are in the data table."));
     return;
   }

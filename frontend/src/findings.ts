@@ -1,8 +1,23 @@
 /** Findings open from a link (#f3), all at once by the button, and all for print; the contents mark where one is. */
 
+const showAll = (): void => {
+  for (const finding of document.querySelectorAll<HTMLElement>("details.find[hidden]")) finding.hidden = false;
+  document.querySelector("[data-show-findings]")?.closest(".foot")?.remove();
+};
+
+/** A long list shows the findings that cost most, and the others at a click. */
+const wireShowAll = (all: readonly HTMLDetailsElement[]): void => {
+  const button = document.querySelector<HTMLButtonElement>("[data-show-findings]");
+  if (!button) return;
+  for (const finding of all.slice(Number(button.dataset["showFindings"]))) finding.hidden = true;
+  button.addEventListener("click", showAll);
+  addEventListener("beforeprint", showAll);
+};
+
 const openTarget = (): void => {
   const target = location.hash.length > 1 ? document.getElementById(location.hash.slice(1)) : null;
   if (target instanceof HTMLDetailsElement) {
+    if (target.hidden) showAll();
     target.open = true;
     target.scrollIntoView();
   }
@@ -48,6 +63,7 @@ const wireContents = (): void => {
 
 export const wireFindings = (): void => {
   const all = [...document.querySelectorAll<HTMLDetailsElement>("details.find")];
+  wireShowAll(all);
   wireExpandAll(all);
   wirePrint(all);
   wireContents();

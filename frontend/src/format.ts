@@ -39,11 +39,15 @@ export const timeLeft = (value: number): string => {
 
 export const percent = (value: number): string => `${Math.floor(value)}${NARROW}%`;
 
-/** Time of day in UTC with as many decimals as the step needs. */
-export const clock = (epochSeconds: number, stepSeconds: number): string => {
+const DAY_S = 86_400;
+
+/** Time of day in UTC with as many decimals as the step needs; with or as the date where the span is of days. */
+export const clock = (epochSeconds: number, stepSeconds: number, spanSeconds = 0): string => {
   const moment = new Date(epochSeconds * 1000);
   if (Number.isNaN(moment.getTime())) return "—";
   const text = moment.toISOString();
+  if (stepSeconds >= DAY_S) return text.slice(0, 10);
+  if (spanSeconds > DAY_S) return `${text.slice(5, 10)} ${text.slice(11, 16)}`;
   const decimals = stepSeconds >= 1 ? 0 : Math.min(3, Math.ceil(-Math.log10(stepSeconds)));
   return decimals ? text.slice(11, 20 + decimals) : text.slice(11, 19);
 };
