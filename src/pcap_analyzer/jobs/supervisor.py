@@ -62,7 +62,7 @@ class Run:
         finally:
             os.close(theirs)
         if self._killed:
-            self.kill()
+            self._end()
         errors = asyncio.ensure_future(_tail(self._process.stderr))
         try:
             async with asyncio.timeout(self.time_limit_s):
@@ -71,12 +71,14 @@ class Run:
         except TimeoutError:
             said = Failed(f"The analysis took longer than the limit of {self.time_limit_s:,.0f} s and was ended.")
         finally:
-            self.kill()
+            self._end()
             code = await self._process.wait()
             tail = await errors
         if isinstance(said, Outcome):
             return said
-        log.warning("analysis process ended with %d: %s", code, tail.decode(errors="replace").strip() or "no message")
+        if not self._killed:
+            said_last = tail.decode(errors="replace").strip() or "no message"
+            log.warning("analysis process ended with %d: %s", code, said_last)
         return Failed(_how_it_ended(code))
 
     async def _start(self, capture_fd: int, pipe: int) -> asyncio.subprocess.Process:
@@ -115,8 +117,11 @@ class Run:
             transport.close()
 
     def kill(self) -> None:
-        """End the process and everything that it started, at once."""
+        """End the process and everything that it started, at once; one that has not begun will not work."""
         self._killed = True
+        self._end()
+
+    def _end(self) -> None:
         if self._process is not None and self._process.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
