@@ -10,7 +10,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationInfo
+from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
 
@@ -49,7 +49,13 @@ class RevisionCheck:
     def __post_init__(self) -> None:
         self._rows = self._count()
 
-    def __call__(self, *, step: MigrationInfo, **_others: Any) -> None:  # Any: Alembic passes more than is used
+    def __call__(  # Any: the two that are not used
+        self,
+        ctx: MigrationContext,  # noqa: ARG002 - Alembic gives all four by name
+        step: MigrationInfo,
+        heads: Collection[Any],  # noqa: ARG002
+        run_args: Mapping[str, Any],  # noqa: ARG002
+    ) -> None:
         if self.connection.dialect.name != "sqlite":
             return
         broken = self.connection.exec_driver_sql("PRAGMA foreign_key_check").all()
