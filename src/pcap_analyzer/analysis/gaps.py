@@ -5,7 +5,8 @@ before anyone acknowledged it lost its time on the network up to the copy that w
 within 500 ms whatever its application does (RFC 1122, 4.2.3.2).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 
@@ -37,6 +38,9 @@ class Gaps:
     high_ns: Ints
     code: Ints  # Code of what lies between the two halves of the leg
     closing: Mask  # not an exchange: the last small message before the close
+
+    def part(self, rows: slice) -> Self:
+        return type(self)(*(getattr(self, column.name)[rows] for column in fields(self)))
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class Setting:
 
     flows: Rows
     paths: Paths
-    unseen: list[tuple[Ints, Ints]]  # of the data of each direction
+    unseen: tuple[tuple[Ints, Ints], tuple[Ints, Ints]]  # of the data of each direction
 
 
 @dataclass(frozen=True)

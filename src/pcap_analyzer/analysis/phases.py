@@ -12,9 +12,12 @@ BORN, CONNECT, CONNECTED, HANDSHAKE, SECURED = range(5)  # stages
 UNREACHABLE_KINDS = (EventKind.ICMP_UNREACHABLE, EventKind.ICMP_TIME_EXCEEDED)
 
 
-def marks_of(flows: Rows, tables: Tables) -> list[Rows]:
-    """Marks of every TCP flow, from its first packet to the end of its set-up."""
-    row = np.flatnonzero(flows["protocol"] == TCP)
+def marks_of(flows: Rows, span: slice, connected_ns: Ints, *, cut: bool) -> list[Rows]:
+    """Marks of a stretch of TCP flows, from their first packet to the end of their set-up.
+
+    `connected_ns` comes from connect_end_ns; `cut`: frames were captured shorter than they were.
+    """
+    row = np.flatnonzero(flows["protocol"][span] == TCP) + span.start
     chosen = flows[row]
     # Packets before a flow's SYN belong to an older connection; a flow caught in mid-stream was between exchanges.
     before = np.where(chosen["exchanges"] > 0, int(Code.CLIENT_THINKING), int(Code.IDLE))
@@ -22,9 +25,9 @@ def marks_of(flows: Rows, tables: Tables) -> list[Rows]:
     born = marks(row, SETUP, BORN, integers(chosen, "first_ns"), np.where(dialled, int(Code.IDLE), before))
     syn = np.where(chosen["syn_ns"] >= 0, chosen["syn_ns"], chosen["synack_ns"])
     connect = marks(row, SETUP, CONNECT, syn, Code.TCP_CONNECT)[dialled]
-    connected = marks(row, SETUP, CONNECTED, connect_end_ns(flows, tables)[row], before)[dialled]
+    connected = marks(row, SETUP, CONNECTED, connected_ns[row], before)[dialled]
     secured = chosen["tls_start_ns"] >= 0
-    end, in_doubt = handshake_end_ns(chosen, cut=tables.capture.cut_frames > 0)
+    end, in_doubt = handshake_end_ns(chosen, cut=cut)
     code = np.where(in_doubt, int(Code.UNKNOWN), int(Code.TLS_HANDSHAKE))
     handshake = marks(row, SETUP, HANDSHAKE, integers(chosen, "tls_start_ns"), code)[secured]
     after = marks(row, SETUP, SECURED, end, before)[secured]

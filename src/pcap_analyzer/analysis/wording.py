@@ -14,7 +14,7 @@ from pcap_analyzer.analysis.model import Cause, Confidence, Party, Severity, Ver
 from pcap_analyzer.analysis.phrases import PHRASES
 from pcap_analyzer.analysis.quantities import count, duration, percent
 from pcap_analyzer.analysis.ruled_out import ruled_out
-from pcap_analyzer.analysis.verdict import Decision
+from pcap_analyzer.analysis.verdict import IMMEDIATE_NS, Decision
 
 ALMOST_ALL = 0.8  # of the waiting with one server, host or client makes it the scope
 
@@ -139,13 +139,16 @@ def _figures(context: Context, decision: Decision) -> dict[str, str]:
     facts, account = context.tables.capture, context.account
     share = _share(context, decision)
     chosen = account.intervals.of(decision.code) if decision.code is not None else None
-    units = len(np.unique(chosen.unit[chosen.unit >= 0])) if chosen is not None else 0
+    units = np.unique(chosen.unit[chosen.unit >= 0]) if chosen is not None else np.empty(0, np.int64)
+    slow = int((account.gaps.thinking_ns[units] >= IMMEDIATE_NS).sum())
     unknown = account.intervals.of(Code.UNKNOWN).wall_ns() / 1e9
     return {
         "seconds": duration(decision.seconds or 0.0),
         "total": duration(context.waited_s),
         "share": percent(share or 0.0),
-        "units": count(units, "request"),
+        "units": count(len(units), "request")
+        if slow in (0, len(units))
+        else f"{slow:,} of {count(len(units), 'request')}",
         "little": _little(context, decision),
         "exchanges": f"{int((~account.gaps.closing).sum()):,}",
         "lookups": f"{len(account.lookups):,}",
