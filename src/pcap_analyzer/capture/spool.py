@@ -5,6 +5,7 @@ A table is read back chunk by chunk, so that memory does not follow the capture.
 
 import os
 import tempfile
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
@@ -38,7 +39,9 @@ class Spool(Sequence[Rows]):
             self._write(chunk)
 
     def _spill(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="pcap-analyzer-", buffering=0)  # noqa: SIM115  # lives as long as the table
+        self._file = tempfile.TemporaryFile(prefix="pcap-analyzer-", buffering=0)  # noqa: SIM115
+        # The file lives as long as the table.
+        weakref.finalize(self, self._file.close)
         for chunk in self._kept:
             self._write(chunk)
         self._kept = []

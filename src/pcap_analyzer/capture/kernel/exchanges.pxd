@@ -133,13 +133,14 @@ cdef inline int64_t place_response(Engine *e, Flow *f, const Packet *p, int64_t 
         return -1
     if not turn.used:
         begin_turn(e, f, f.sides[f.client_side].top, False)
-    if kind != KIND_NEW and (turn.row.response_first_ns < 0 or start < turn.response_low):
+    if kind != KIND_NEW and before.used and before.response_low <= start < before.response_high:
         # A late piece of the response before.
-        if before.used and before.response_low <= start < before.response_high:
-            before.row.response_last_ns = e.now
-            before.row.response_last_frame = p.frame
-            before.row.response_frames += 1
-            before.row.response_bytes += end - start if kind == KIND_FILL else 0
+        before.row.response_last_ns = e.now
+        before.row.response_last_frame = p.frame
+        before.row.response_frames += 1
+        before.row.response_bytes += end - start if kind == KIND_FILL else 0
+        return -1
+    if kind != KIND_NEW and turn.row.response_first_ns < 0:
         return -1
     if turn.row.response_first_ns < 0:
         start_response(e, f, turn, p, start)
@@ -150,6 +151,7 @@ cdef inline int64_t place_response(Engine *e, Flow *f, const Packet *p, int64_t 
     turn.row.response_last_frame = p.frame
     turn.row.response_frames += 1
     turn.row.response_bytes += end - max(start, turn.response_high) if kind == KIND_NEW else end - start if kind == KIND_FILL else 0
+    turn.response_low = min(turn.response_low, start)
     turn.response_high = max(turn.response_high, end)
     return turn.row.index * 2 + 1
 

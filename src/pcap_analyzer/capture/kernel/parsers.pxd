@@ -174,7 +174,7 @@ cdef inline void parse_payload(Engine *e, Flow *f, const Packet *p, uint8_t side
     cdef Way *w = &f.track.ways[side]
     if not f.track.app_certain:
         return
-    if f.app == APP_HTTP and start != w.parser.want and resync_http(f, p, side, start):
+    if f.app == APP_HTTP and (start != w.parser.want or w.parser.line) and resync_http(f, p, side, start):
         w.parser.want = start
     if start + p.payload_length <= w.parser.want:
         return

@@ -37,7 +37,7 @@ cdef inline bint is_probe(Engine *e, Flow *f, const Packet *p, uint8_t side, int
     if start == mine.top - 1 and mine.acked == mine.top:
         f.track.keep_alives += 1
         add_event(e, f.id, EVENT_KEEP_ALIVE, side ^ f.client_side, p.frame, 0, 0)
-    elif p.payload_length == 1 and mine.window == 0 and start >= mine.edge and start >= mine.top:
+    elif p.payload_length == 1 and mine.window == 0 and start >= mine.top and (start >= mine.edge or mine.acked == mine.top):
         add_event(e, f.id, EVENT_WINDOW_PROBE, side ^ f.client_side, p.frame, 0, 0)
     else:
         return False
@@ -263,7 +263,7 @@ cdef inline void take_payload(Engine *e, Flow *f, const Packet *p, uint8_t side)
             # The connection is older than the capture: its first payload here is where the account begins.
             mine.top = max(mine.top, start)
             w.begin = start
-        w.parser.want = start
+            w.parser.want = start
     if not t.sniffed[side]:
         sniff(f, p, side)
     kind = classify(mine, w, start, end)
