@@ -73,8 +73,10 @@ def test_an_interim_response_is_not_the_response(tmp_path: Path) -> None:
     interim, final = b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"
     talk.server(60, 1, 1 + len(REQUEST), "PA", interim)
     talk.server(560, 1 + len(interim), 1 + len(REQUEST), "PA", final)
-    row = row_of(talk.tables(tmp_path))
+    tables = talk.tables(tmp_path)
+    row = row_of(tables)
     assert (row["status"], row["response_first_frame"], row["response_bytes"]) == (201, 6, len(final))
+    assert len(tables.pauses) == 0
 
 
 def test_a_body_until_the_close_is_complete_when_the_server_closes(tmp_path: Path) -> None:

@@ -122,6 +122,7 @@ cdef inline void drop_tickets(Engine *e, Flow *f, Turn *turn, const Packet *p, i
     f.track.tickets_possible = False
     turn.row.response_bytes = 0
     turn.row.response_frames = 0
+    f.track.ways[1 - f.client_side].last_run = NEVER
     e.second.exchanges -= 1 if e.second.exchanges else 0
     start_response(e, f, turn, p, start)
 

@@ -120,8 +120,10 @@ cdef inline void status_line(Flow *f, Parser *r) noexcept nogil:
         turn.body_end = NEVER
         turn.framed_complete = False
 
-cdef inline void interim_response(Engine *e, Turn *turn, bint more) noexcept nogil:
-    """A 1xx is not the response (RFC 9110, 15.2): what follows it is."""
+cdef inline void interim_response(Engine *e, Flow *f, bint more) noexcept nogil:
+    """A 1xx is not the response (RFC 9110, 15.2): what follows it is, and a run of its own."""
+    cdef Turn *turn = &f.track.turn
+    f.track.interim = True
     turn.row.status = 0
     turn.row.response_bytes = 0
     turn.row.response_frames = 0
@@ -136,7 +138,7 @@ cdef inline void end_headers(Engine *e, Flow *f, Parser *r, int64_t offset, bint
     cdef uint32_t status = r.record_length
     r.stage = HTTP_LINE
     if 100 <= status < 200 and status != 101:
-        interim_response(e, turn, more)
+        interim_response(e, f, more)
     elif f.track.is_head or status == 204 or status == 304:
         turn.body_end = offset
     elif r.record_kind == 1:

@@ -292,4 +292,5 @@ cdef inline void take_payload(Engine *e, Flow *f, const Packet *p, uint8_t side)
     w.last_frame = p.frame
     w.last_bytes = p.payload_length
     w.last_push = (p.flags & PSH) != 0
-    w.last_run = run
+    w.last_run = NEVER if t.interim else run
+    t.interim = False

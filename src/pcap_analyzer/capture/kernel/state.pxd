@@ -278,6 +278,7 @@ cdef struct Track:
     bint tickets_possible
     bint sniffed[2]
     bint is_head                # the request at hand is HEAD
+    bint interim                # the packet at hand ended a 1xx response: no run goes on from it
     char server_name[96]
     bint app_certain
     uint32_t keep_alives
