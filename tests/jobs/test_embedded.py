@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from pcap_analyzer.errors import StorageFull
 from pcap_analyzer.jobs.embedded import Dispatcher, Limits
 from pcap_analyzer.jobs.supervisor import PROGRAM
 from pcap_analyzer.services import results, tasks
 from pcap_analyzer.services.tasks import Received
-from pcap_analyzer.storage import Storage
+from pcap_analyzer.storage import Part, Storage
 from pcap_analyzer.store import tasks as rows
 from pcap_analyzer.store import users
 from pcap_analyzer.store.models import Role, Task, TaskStatus
@@ -153,6 +154,21 @@ async def test_a_capture_that_is_gone_fails_with_a_sentence(house: House) -> Non
         task = await house.until("one", TaskStatus.FAILED)
 
     assert task.error_message == "This file is no longer kept."
+
+
+async def test_a_report_that_finds_no_room_fails_the_task_with_a_sentence(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_part: Part, _content: bytes) -> None:
+        raise StorageFull("The disk of the server is full.")
+
+    await house.add("one")
+    monkeypatch.setattr(Part, "write", full)
+    async with house.dispatcher(acting("works")):
+        task = await house.until("one", TaskStatus.FAILED)
+
+    assert task.error_message == "The disk of the server is full."
+    assert list((house.storage.folder / "parts").iterdir()) == []
 
 
 async def test_stopping_puts_back_what_runs_and_counts_it_against_nobody(house: House) -> None:

@@ -119,6 +119,16 @@ def test_alembic_typed_by_hand_upgrades_with_a_backup_and_finds_nothing_left_to_
     assert len(list(tmp_path.glob("*.backup-*"))) == 1
 
 
+def test_alembic_typed_by_hand_says_what_is_wrong_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "pcap_analyzer.db").write_text("not a database, but long enough to be looked at as one" * 20)
+
+    refused = alembic(tmp_path, "upgrade", "head")
+
+    assert refused.returncode != 0
+    assert "cannot be read as a SQLite database" in refused.stdout + refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
 def test_processes_that_upgrade_at_once_apply_each_revision_once(tmp_path: Path) -> None:
     url = old.build(tmp_path / "old.db", old.CHAIN[0])
     program = (

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,8 +83,11 @@ class Service:
         return [int(pid) for pid in listed.read_text().split()]
 
     def freeze_analysis(self) -> int:
-        """Stop the analysis process as soon as it exists, so that it stays in the middle of its work."""
-        wait_until(self.children)
+        """Stop the analysis process as soon as it runs its program, so that it stays in the middle of its work.
+
+        Before that it shares the service's memory (vfork), and the service would stand still with it.
+        """
+        wait_until(lambda: any(map(is_analysis, self.children())))
         (pid,) = self.children()
         os.kill(pid, signal.SIGSTOP)
         return pid
@@ -139,6 +142,12 @@ def _token(answer: httpx.Response) -> str:
     found = re.search(r"__Host-session=([^;]+)", answer.headers["set-cookie"])
     assert found is not None
     return found[1]
+
+
+def is_analysis(pid: int) -> bool:
+    with suppress(FileNotFoundError):
+        return b"pcap_analyzer.jobs.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
 
 
 def is_gone(pid: int) -> bool:

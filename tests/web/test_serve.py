@@ -286,6 +286,11 @@ def test_uvicorn_typed_by_hand_serves_the_same(tmp_path: Path, capture: bytes) -
     with service(tmp_path / "data", command=command, PCAP_ANALYZER_PORT=port) as running:
         token = running.set_up()
         task = completed(running, token, upload(running, token, capture))
-        running.end()
+        frozen = upload(running, token, capture)
+        analysis = running.freeze_analysis()
+        with running.client(token) as client, client.stream("GET", f"/api/v1/tasks/{frozen}/events") as events:
+            next(events.iter_lines())
+            running.end()
 
-    assert task["frames"] == 20
+        assert task["frames"] == 20
+        assert is_gone(analysis)

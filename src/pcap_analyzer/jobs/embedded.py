@@ -37,14 +37,17 @@ class Limits:
 
 @dataclass
 class Meter:
-    """The newest progress of a run, with the rate of reading since it began."""
+    """The newest progress of a run, with the rate at which its bytes were read."""
 
     latest: messages.Progress | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     _began: float = field(default_factory=time.monotonic)
+    _rate: int = 0
 
     def note(self, progress: messages.Progress) -> None:
+        if self.latest is None or progress.bytes_done > self.latest.bytes_done:  # later stages read nothing
+            self._rate = int(progress.bytes_done / max(time.monotonic() - self._began, 0.001))
         self.latest = progress
         self.changed.set()
 
@@ -64,8 +67,7 @@ class Meter:
         now, percent = self.latest, None
         if now.bytes_total:
             percent = min(100.0, 100.0 * now.bytes_done / now.bytes_total)
-        rate = int(now.bytes_done / max(time.monotonic() - self._began, 0.001))
-        return Snapshot(now.stage, percent, now.frames, now.bytes_done, now.bytes_total, rate)
+        return Snapshot(now.stage, percent, now.frames, now.bytes_done, now.bytes_total, self._rate)
 
 
 class Dispatcher:

@@ -19,7 +19,7 @@ from pcap_analyzer.web import errors, templating
 from pcap_analyzer.web.api import health, users
 from pcap_analyzer.web.api import tasks as tasks_api
 from pcap_analyzer.web.pages import accounts, admin, tasks
-from pcap_analyzer.web.runtime import Runtime, open_runtime
+from pcap_analyzer.web.runtime import Runtime, noticing_the_end, open_runtime
 from pcap_analyzer.web.security import Headers, gate
 
 MAX_BODY_BYTES = 65_536  # forms and JSON are small; the upload of a capture has a limit of its own
@@ -41,11 +41,16 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if runtime is not None:
+            with noticing_the_end(runtime):
+                yield
+            return
         try:
             async with open_runtime(settings) as opened:
                 app.state.runtime = opened
                 announce(opened, settings.public_url or f"http://{settings.host}:{settings.port}")
-                yield
+                with noticing_the_end(opened):
+                    yield
         except AppError as error:
             log.error("The service cannot start: %s", error)
             raise
@@ -55,7 +60,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        lifespan=lifespan if runtime is None else None,
+        lifespan=lifespan,
         dependencies=[Depends(gate)],
         max_body_size=MAX_BODY_BYTES,
     )

@@ -6,11 +6,13 @@ import asyncio
 import fcntl
 import logging
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 
 from pcap_analyzer.errors import StorageUnavailable, UsageError
 from pcap_analyzer.jobs.embedded import Dispatcher, Limits
@@ -82,6 +84,29 @@ def _folder_lock(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def noticing_the_end(runtime: Runtime) -> Iterator[None]:
+    """Set `stopping` as soon as a signal asks the server to stop: it waits for open answers, and streams would not end.
+
+    The server's own handlers, which are in place by now, are called afterwards.
+    """
+    theirs = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def noticed(number: int, frame: FrameType | None) -> None:
+        runtime.stopping.set()
+        handler = theirs[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
+    for number in theirs:
+        signal.signal(number, noticed)
+    try:
+        yield
+    finally:
+        for number, handler in theirs.items():
+            signal.signal(number, handler)
 
 
 def find_sample() -> Path | None:

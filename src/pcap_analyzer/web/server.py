@@ -7,28 +7,15 @@ import ipaddress
 import logging
 import signal
 import socket
-from types import FrameType
 
 import uvicorn
 
 from pcap_analyzer.errors import UsageError
 from pcap_analyzer.settings import Settings
 from pcap_analyzer.web.app import announce, create_app
-from pcap_analyzer.web.runtime import Runtime, open_runtime
+from pcap_analyzer.web.runtime import open_runtime
 
 GRACE_S = 5
-
-
-class Server(uvicorn.Server):
-    """Tells open event streams to end as soon as a signal arrives: else each would be waited for."""
-
-    def __init__(self, config: uvicorn.Config, runtime: Runtime) -> None:
-        super().__init__(config)
-        self._runtime = runtime
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        super().handle_exit(sig, frame)
-        self._runtime.stopping.set()
 
 
 def run(settings: Settings) -> None:
@@ -67,7 +54,6 @@ async def _serve(settings: Settings) -> None:
         async with open_runtime(settings) as runtime:
             config = uvicorn.Config(
                 create_app(settings, runtime),
-                lifespan="off",
                 access_log=False,
                 log_config=None,
                 server_header=False,
@@ -78,7 +64,7 @@ async def _serve(settings: Settings) -> None:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda _number, _frame: None)
             announce(runtime, base_url)
-            await Server(config, runtime).serve(sockets=[listener])
+            await uvicorn.Server(config).serve(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,9 +1,11 @@
 """What Alembic runs: it migrates the connection handed over; started bare, it locks and backs up first."""
 
 from alembic import context
+from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from pcap_analyzer import settings as entry_point
+from pcap_analyzer.errors import AppError
 from pcap_analyzer.store import upgrade
 from pcap_analyzer.store.models import Base
 from pcap_analyzer.store.session import parse_url
@@ -29,8 +31,11 @@ def run_bare() -> None:
     url = parse_url(given.database_url, data_dir=given.data_dir)
     command = context.config.cmd_opts.cmd[0].__name__ if context.config.cmd_opts else "upgrade"
     opened = upgrade.locked_connection(url) if command in WRITING_COMMANDS else upgrade.plain_connection(url)
-    with opened as connection:
-        run(connection)
+    try:
+        with opened as connection:
+            run(connection)
+    except AppError as error:
+        raise CommandError(str(error)) from error
 
 
 handed_over = context.config.attributes.get("connection")
