@@ -107,10 +107,12 @@ def main(folder: Path) -> int:
     watch = Watch()
     with tempfile.TemporaryDirectory() as scratch, running_browser() as browser:
         work = Path(scratch)
-        with running_service(work / "data") as service:
-            walk(Camera(browser, folder, watch), service, work)
-        if watch.complaints:
-            print(*watch.complaints, (work / "service.log").read_text(), sep="\n", file=sys.stderr)
+        try:
+            with running_service(work / "data") as service:
+                walk(Camera(browser, folder, watch), service, work)
+        finally:
+            if watch.complaints:
+                print(*watch.complaints, (work / "service.log").read_text(), sep="\n", file=sys.stderr)
     return 1 if watch.complaints else 0
 
 
