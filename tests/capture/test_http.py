@@ -23,7 +23,8 @@ def spoken(folder: Path, request: bytes, response: bytes, *, piece: int = 10_000
 
 def row_of(tables: Tables) -> np.void:
     assert len(tables.exchanges) == 1
-    return tables.exchanges.rows()[0]
+    row: np.void = tables.exchanges.rows()[0]
+    return row
 
 
 def test_request_line_host_and_status_are_kept(tmp_path: Path) -> None:

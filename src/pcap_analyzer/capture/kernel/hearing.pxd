@@ -142,6 +142,14 @@ cdef inline void judge_copies(Engine *e, Flow *f, const Packet *p, uint8_t side,
         else:
             i += 1
 
+cdef inline bint came_late(Way *w) noexcept nogil:
+    """What the receiver waits for was missing here already: the gap at the capture point tells about it."""
+    cdef Segment *s
+    if w.segment_count == 0:
+        return False
+    s = segment_at(w, 0)
+    return s.frame == 0 or s.filled
+
 cdef inline void note_loss_signs(Engine *e, Flow *f, const Packet *p, uint8_t side, int64_t acked, bint again) noexcept nogil:
     """Three duplicates or a SACK block above the acknowledgement say that a segment is missing at the receiver."""
     cdef Way *w = &f.track.ways[1 - side]
@@ -159,7 +167,7 @@ cdef inline void note_loss_signs(Engine *e, Flow *f, const Packet *p, uint8_t si
         edge = offset_of(o, p.sack[2 * i])
         if edge > acked:
             until = max(until, offset_of(o, p.sack[2 * i + 1]))
-    if until > acked:
+    if until > acked and not came_late(w):
         if w.loss_ns == NEVER:
             w.loss_ns = e.now
         w.loss_until = max(w.loss_until, until)
@@ -215,8 +223,6 @@ cdef inline void hear_details(Engine *e, Flow *f, const Packet *p, uint8_t side,
         acked > o.acked or acked + window > o.edge or (p.sacks and print_ != w.sack_print),
     )
     w.sack_print = print_
-    if not p.flags & SYN:
-        note_loss_signs(e, f, p, side, acked, again)
     if acked > o.acked:
         w.duplicate_run = 0
         w.probed = False
@@ -229,6 +235,8 @@ cdef inline void hear_details(Engine *e, Flow *f, const Packet *p, uint8_t side,
             w.loss_ns = NEVER
         if plain:
             hear_request(e, f, p, side, acked)
+    if not p.flags & SYN and (again or p.sacks):
+        note_loss_signs(e, f, p, side, acked, again)
     if w.copy_count:
         judge_copies(e, f, p, side, acked, low, high)
     note_echo(e, f, p, side, acked)

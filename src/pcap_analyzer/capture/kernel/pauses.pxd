@@ -67,14 +67,17 @@ cdef inline void fill_knowledge(Engine *e, Flow *f, Way *w, PauseRow *row, int64
     row.window_known = s.window == 0 or scale_known(f)
 
 cdef inline void fill_hole(Engine *e, Way *w, PauseRow *row, int64_t start, int64_t leg) noexcept nogil:
-    """Whether a loss stood open inside the pause, and its first sign. Gaps that were acknowledged are the capture's."""
+    """Whether a loss stood open inside the pause, and its first sign.
+
+    Gaps that were acknowledged are the capture's, and so are the others of a sender from which it missed packets.
+    """
     cdef int64_t sign = NEVER
     cdef uint32_t open_gaps = 0
     cdef uint32_t i
     cdef int64_t found
     cdef bint doubtful
     for i in range(w.gap_count):
-        if not w.gaps[i].acked:
+        if not w.gaps[i].acked and w.acked_unseen == 0:
             open_gaps += 1
             if sign < 0 or w.gaps[i].time < sign:
                 sign = w.gaps[i].time

@@ -226,7 +226,7 @@ cdef inline void take_copy(Engine *e, Flow *f, const Packet *p, uint8_t side, in
         c.last_frame = w.last_frame
     if w.loss_ns == NEVER:
         w.loss_ns = min(e.now, sent + max(<int64_t> 0, least_leg(f, 1 - side))) if sent >= 0 else e.now
-        w.loss_peak = w.flight_peak
+    w.loss_peak = w.flight_peak
     w.loss_until = max(w.loss_until, end)
     while found < w.segment_count and segment_at(w, found).start < end:
         s = segment_at(w, found)
