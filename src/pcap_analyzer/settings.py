@@ -4,24 +4,24 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pcap_analyzer.errors import UsageError
 
 
 class Settings(BaseSettings):
-    """Names are those of the environment, upper-cased; `host` and `port` carry a prefix, because shells set HOST."""
+    """Names are those of the environment, lower-cased. It is not `host` and `port`, because shells set HOST."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
 
     data_dir: Path = Field(Path("data"), description="Folder of the database, the captures and the reports.")
     database_url: str = Field("", description="SQLite URL; empty: DATA_DIR/pcap_analyzer.db.")
     sqlite_wal: Literal["auto", "force"] = Field(
         "auto", description="force: write-ahead log even where this SQLite is known to damage such databases."
     )
-    host: str = Field("127.0.0.1", validation_alias=AliasChoices("PCAP_ANALYZER_HOST", "host"))
-    port: int = Field(8000, ge=0, le=65_535, validation_alias=AliasChoices("PCAP_ANALYZER_PORT", "port"))
+    listen_host: str = Field("127.0.0.1", description="Address to listen on.")
+    listen_port: int = Field(8000, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
     public_url: str = Field("", description="How people reach the service through a proxy: https://captures.example.")
     insecure_http: bool = Field(False, description="Serve other hosts without TLS: passwords travel in clear text.")
     max_upload_bytes: int = Field(20 * 10**9, gt=0, description="Largest capture that is accepted.")

@@ -283,7 +283,7 @@ def test_uvicorn_typed_by_hand_serves_the_same(tmp_path: Path, capture: bytes) -
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     command = (sys.executable, "-m", "uvicorn", "app.main:app", "--port", port)
-    with service(tmp_path / "data", command=command, PCAP_ANALYZER_PORT=port) as running:
+    with service(tmp_path / "data", command=command, LISTEN_PORT=port) as running:
         token = running.set_up()
         task = completed(running, token, upload(running, token, capture))
         frozen = upload(running, token, capture)

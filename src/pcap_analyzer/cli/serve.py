@@ -33,4 +33,4 @@ def serve(host: str | None, port: int | None, data_dir: Path | None, insecure_ht
     """
     from pcap_analyzer.web import server  # noqa: PLC0415 - other commands must not pay for it
 
-    server.run(settings.load(host=host, port=port, data_dir=data_dir, insecure_http=insecure_http))
+    server.run(settings.load(listen_host=host, listen_port=port, data_dir=data_dir, insecure_http=insecure_http))

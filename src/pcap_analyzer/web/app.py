@@ -48,7 +48,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> FastAPI:
         try:
             async with open_runtime(settings) as opened:
                 app.state.runtime = opened
-                announce(opened, settings.public_url or f"http://{settings.host}:{settings.port}")
+                announce(opened, settings.public_url or f"http://{settings.listen_host}:{settings.listen_port}")
                 with noticing_the_end(opened):
                     yield
         except AppError as error:

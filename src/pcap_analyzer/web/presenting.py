@@ -69,7 +69,7 @@ def task_view(seen: Seen, viewer_id: str) -> TaskView:
         percent=progress.percent,
         frames=progress.frames,
         bytes_done=progress.bytes_done,
-        size_bytes=task.file_size_bytes or 0,
+        size_bytes=task.file_size_bytes,
         owner=None if task.owner is None else user_view(task.owner),
         mine=task.owner_id == viewer_id,
         uploaded_at=task.uploaded_at,

@@ -27,13 +27,14 @@ def run(settings: Settings) -> None:
 
 def refuse_clear_text(settings: Settings) -> None:
     """Raise UsageError where browsers would drop the login cookie, because it may travel over TLS or loopback alone."""
-    if is_loopback(settings.host) or settings.public_url.startswith("https://") or settings.insecure_http:
+    if is_loopback(settings.listen_host) or settings.public_url.startswith("https://") or settings.insecure_http:
         return
+    port = settings.listen_port
     raise UsageError(
-        f"Serving {settings.host} without TLS would send passwords and captures in clear text, and browsers would "
-        "refuse the login. Ways out: put a reverse proxy with TLS before it, keep --host 127.0.0.1 and set "
+        f"Serving {settings.listen_host} without TLS would send passwords and captures in clear text, and browsers "
+        "would refuse the login. Ways out: put a reverse proxy with TLS before it, keep --host 127.0.0.1 and set "
         "PUBLIC_URL=https://your.name; or reach it through an SSH tunnel "
-        f"(ssh -L {settings.port}:127.0.0.1:{settings.port} this-server); or add --insecure-http, which gives up both."
+        f"(ssh -L {port}:127.0.0.1:{port} this-server); or add --insecure-http, which gives up both."
     )
 
 
@@ -47,8 +48,8 @@ def is_loopback(host: str) -> bool:
 
 
 async def _serve(settings: Settings) -> None:
-    listener = _listen(settings.host, settings.port)
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    listener = _listen(settings.listen_host, settings.listen_port)
+    host = f"[{settings.listen_host}]" if ":" in settings.listen_host else settings.listen_host
     base_url = settings.public_url or f"http://{host}:{listener.getsockname()[1]}"
     with listener:
         async with open_runtime(settings) as runtime:

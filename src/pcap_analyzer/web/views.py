@@ -118,7 +118,7 @@ class TaskView:
     percent: float | None  # 0 to 100, bytes read of bytes in all; None: not started, or the size is not known
     frames: int | None
     bytes_done: int | None
-    size_bytes: int
+    size_bytes: int | None  # None: an older release did not record it
     owner: UserView | None  # None: the account is gone
     mine: bool
     uploaded_at: datetime

@@ -49,7 +49,7 @@ class TaskJson:
     percent: float | None
     frames: int | None
     bytes_done: int | None
-    size_bytes: int
+    size_bytes: int | None
     owner: str | None  # user name
     uploaded_at: datetime
     analyzed_at: datetime | None
