@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pcap_analyzer.analysis.columns import Ints, Rows, add_up, integers, rows_of
+from pcap_analyzer.analysis import filters
+from pcap_analyzer.analysis.columns import Ints, add_up
 from pcap_analyzer.analysis.context import Context
 from pcap_analyzer.analysis.intervals import Intervals
 from pcap_analyzer.analysis.model import Confidence, Evidence, Finding, FindingKind, FlowRef, Number, Severity
@@ -15,7 +16,6 @@ from pcap_analyzer.analysis.paths import TCP
 
 GROUPS = 30  # findings a kind: the worst services; a report is read by people
 FLOWS_NAMED = 20
-FILTER_STREAMS = 40  # longer lists of streams make filters that nobody can read: address and port instead
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ def finding(
         flow_count=len(case.rows),
         flows=flow_refs(context, case.rows),
         evidence=proof.evidence,
-        display_filter=display_filter or service_filter(context, case.rows),
-        example_filter=example_filter(proof.evidence),
+        display_filter=display_filter or filters.of_service(context, case.rows),
+        example_filter=example_filter(context, proof.evidence),
         next_step=words.next_step,
         numbers=proof.numbers,
     )
@@ -105,7 +105,7 @@ def flow_refs(context: Context, rows: Ints) -> tuple[FlowRef, ...]:
     """The flows as people and Wireshark name them, at most `FLOWS_NAMED`."""
     return tuple(
         FlowRef(
-            protocol="tcp" if context.flows["protocol"][row] == TCP else "udp",
+            protocol=filters.protocol(context.flows[row]),
             stream=int(context.flows["stream"][row]),
             client=context.names.client(row),
             server=context.names.server(row),
@@ -114,53 +114,30 @@ def flow_refs(context: Context, rows: Ints) -> tuple[FlowRef, ...]:
     )
 
 
-def service_filter(context: Context, rows: Ints) -> str:
-    """Wireshark: these TCP flows, which are of one service; long lists of streams fall back to address and port."""
-    row = int(rows[0])
-    port = int(context.flows["server_port"][row])
-    where = f"{address_field(context, row)} == {context.names.server_address(row)} && tcp.port == {port}"
-    streams = sorted(set(context.flows["stream"][rows].tolist()))
-    if len(streams) > FILTER_STREAMS:
-        return where
-    return f"{where} && {stream_filter(streams)}"
-
-
-def stream_filter(streams: Sequence[int]) -> str:
-    if len(streams) == 1:
-        return f"tcp.stream == {streams[0]}"
-    return f"tcp.stream in {{{', '.join(map(str, streams))}}}"
-
-
-def address_field(context: Context, row: int) -> str:
-    return "ipv6.addr" if context.flows["ip_version"][row] == 6 else "ip.addr"
-
-
-def example_filter(evidence: tuple[Evidence, ...]) -> str | None:
+def example_filter(context: Context, proof: tuple[Evidence, ...]) -> str | None:
     """Wireshark: the one flow of the evidence."""
-    streams = {one.stream for one in evidence if one.protocol == "tcp"}
-    return f"tcp.stream == {streams.pop()}" if len(streams) == 1 else None
+    streams = {(one.protocol, one.stream) for one in proof}
+    if len(streams) != 1 or (None, None) in streams:
+        return None
+    name, stream = streams.pop()
+    flows = context.flows
+    rows = np.flatnonzero((flows["stream"] == stream) & ((flows["protocol"] == TCP) == (name == "tcp")))
+    return filters.one_flow(context, int(rows[0]))
 
 
 def evidence(context: Context, row: int, frames: Sequence[tuple[int, int, str]]) -> tuple[Evidence, ...]:
-    """Frames (number, time in ns, what) of one TCP flow in order of time; those that do not exist (0) are left out."""
+    """Frames (number, time in ns, what) of one flow in order of time; those that do not exist (0) are left out."""
     ordered = sorted((one for one in frames if one[0] > 0), key=lambda one: (one[1], one[0]))
-    stream = int(context.flows["stream"][row])
+    stream, protocol = int(context.flows["stream"][row]), filters.protocol(context.flows[row])
     before = [None, *(time_ns for _, time_ns, _ in ordered)]
     return tuple(
-        Evidence(frame, time_ns / 1e9, what, None if last is None else round((time_ns - last) / 1e9, 9), stream, "tcp")
+        Evidence(frame, time_ns / 1e9, what, _after_s(last, time_ns), stream, protocol)
         for (frame, time_ns, what), last in zip(ordered, before, strict=False)
     )
 
 
-def event_evidence(context: Context, events: Rows, what: str, *, limit: int = 3) -> tuple[Evidence, ...]:
-    """The first few of the events, each as evidence of its own flow."""
-    chosen = events[:limit]
-    rows = rows_of(integers(chosen, "flow"), integers(context.flows, "flow"))
-    streams = context.flows["stream"][rows].tolist()
-    return tuple(
-        Evidence(int(one["frame"]), int(one["time_ns"]) / 1e9, what, None, stream, "tcp")
-        for one, stream in zip(chosen, streams, strict=True)
-    )
+def _after_s(before_ns: int | None, time_ns: int) -> float | None:
+    return None if before_ns is None else round((time_ns - before_ns) / 1e9, 9)
 
 
 def severity(seconds: float, waited_s: float) -> Severity:

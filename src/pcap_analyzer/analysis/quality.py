@@ -84,7 +84,7 @@ def _frame_faults(context: Context) -> list[Fault]:
         what = f"The clock of the capture went backwards {count(facts.clock_steps, 'time')}"
         voids = "durations across these moments: a backward step counts as no time"
         steps, where = _clock_steps(context), "Stamped before its predecessor"
-        made.append(Fault("clock_step", what, voids, Severity.MEDIUM, NO_FLOWS, steps, "frame.time_delta < 0", where))
+        made.append(Fault("clock_step", what, voids, Severity.MEDIUM, NO_FLOWS, steps, "frame", where))
     if facts.duplicate_frames:
         share = facts.duplicate_frames / max(1, facts.frames)
         what = f"{count(facts.duplicate_frames, 'frame was', 'frames were')} captured twice ({percent(share)} of all)"

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pcap_analyzer.analysis import filters
 from pcap_analyzer.analysis.context import Context
 from pcap_analyzer.analysis.detector import Detector, setting
-from pcap_analyzer.analysis.findings import evidence, example_filter, flow_refs, stream_filter
+from pcap_analyzer.analysis.findings import evidence, example_filter, flow_refs
 from pcap_analyzer.analysis.model import Confidence, Evidence, Finding, FindingKind
 from pcap_analyzer.analysis.quality import Fault, faults
 
@@ -37,7 +38,11 @@ KINDS = (
     ),
     _kind("missing_frames", "Frames missing from the capture", AGAIN),
     _kind("limit_reached", "A limit of the analysis was reached", "Analyse a shorter part of the capture."),
-    _kind("clock_step", "Clock stepped back", "Keep the capturing machine's clock steady (NTP that slews)."),
+    _kind(
+        "clock_step",
+        "Clock stepped back",
+        "Keep the capturing machine's clock steady (NTP that slews); frame.time_delta < 0 shows most steps.",
+    ),
     _kind("duplicate_frames", "Frames captured twice", "Mirror one direction a port, or use editcap -d."),
     _kind("undecoded", "Frames that are not understood", "Nothing to do, unless these frames are what you look for."),
     _kind("one_sided", "One direction missing", "Capture where both directions pass, and mirror both."),
@@ -48,7 +53,7 @@ KINDS = (
 @dataclass(frozen=True)
 class Settings:
     example_count: float = setting(
-        20, "streams that a filter of these findings names at most", "judgement: people read it"
+        20, "flows that a filter of these findings names at most", "judgement: people read it"
     )
 
 
@@ -57,7 +62,7 @@ def find(context: Context, settings: Settings) -> Iterator[Finding]:
         yield _report(context, fault, int(settings.example_count))
 
 
-def _report(context: Context, fault: Fault, streams: int) -> Finding:
+def _report(context: Context, fault: Fault, flows: int) -> Finding:
     kind = next(kind for kind in KINDS if kind.id == fault.kind)
     proof = _evidence(context, fault)
     return Finding(
@@ -71,15 +76,10 @@ def _report(context: Context, fault: Fault, streams: int) -> Finding:
         flow_count=len(fault.rows),
         flows=flow_refs(context, fault.rows),
         evidence=proof,
-        display_filter=fault.display_filter or _streams(context, fault, streams),
-        example_filter=example_filter(proof),
+        display_filter=fault.display_filter or filters.by_ports(context, fault.rows[:flows]),
+        example_filter=example_filter(context, proof),
         next_step=kind.advice,
     )
-
-
-def _streams(context: Context, fault: Fault, most: int) -> str:
-    """The flows that a fault touches; of many, the first ones."""
-    return stream_filter(sorted(set(context.flows["stream"][fault.rows[:most]].tolist())))
 
 
 def _evidence(context: Context, fault: Fault) -> tuple[Evidence, ...]:

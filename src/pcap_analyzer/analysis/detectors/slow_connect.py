@@ -23,7 +23,6 @@ from pcap_analyzer.analysis.findings import (
     Case,
     Proof,
     Words,
-    address_field,
     evidence,
     finding,
     services_of,
@@ -121,14 +120,9 @@ def _failed(context: Context, kind: FindingKind, rows: Ints) -> Iterator[Finding
         )
         numbers = (Number("failed attempts", len(mine), ""), Number("packets sent", tries, ""))
         proof = Proof(_attempt(context, row), numbers, Confidence.HIGH, _failure_severity(context, case))
-        yield finding(
-            context,
-            kind,
-            case,
-            words,
-            proof,
-            display_filter=_icmp_filter(context, row) if kind is UNREACHABLE else None,
-        )
+        # Errors quote a connection but are no part of it: the service as a whole shows them too.
+        shown = filters.service(context, row) if kind is UNREACHABLE else None
+        yield finding(context, kind, case, words, proof, display_filter=shown)
 
 
 def _first_seen(context: Context, rows: Ints) -> str:
@@ -141,12 +135,6 @@ def _ask(kind: FindingKind, server: str, client: str) -> str:
     if kind is UNREACHABLE:
         return f"Ask whoever runs the network for the route from {client} to {server}."
     return f"Ask whoever runs {server} whether it is up, and whoever runs the firewalls about {client} and this port."
-
-
-def _icmp_filter(context: Context, row: int) -> str:
-    """Errors quote the connection, but belong to no TCP stream of Wireshark's."""
-    port = int(context.flows["server_port"][row])
-    return f"{address_field(context, row)} == {context.names.server_address(row)} && tcp.port == {port}"
 
 
 def _failure_severity(context: Context, case: Case) -> Severity:
