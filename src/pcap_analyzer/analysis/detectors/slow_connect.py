@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pcap_analyzer.analysis import filters
 from pcap_analyzer.analysis.columns import Ints
 from pcap_analyzer.analysis.context import Context
 from pcap_analyzer.analysis.detector import Detector, setting
