@@ -8,11 +8,10 @@ from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, 
 from libc.stdlib cimport calloc, malloc
 from libc.string cimport memcmp, memcpy, memset
 
+from pcap_analyzer.capture.kernel.codes cimport NEVER, OVER_LOOKUPS
 from pcap_analyzer.capture.kernel.octets cimport be16, mix
 from pcap_analyzer.capture.kernel.rows cimport DnsRow, rows_add
-from pcap_analyzer.capture.kernel.state cimport (
-    Engine, Flow, LOOKUP_HEADS, LOOKUPS, Lookup, NEVER, OVER_LOOKUPS, overflow,
-)
+from pcap_analyzer.capture.kernel.state cimport Engine, Flow, LOOKUPS, LOOKUP_HEADS, Lookup, overflow
 from pcap_analyzer.capture.kernel.wire cimport Packet
 
 cdef enum:
@@ -187,15 +186,21 @@ cdef inline void remember_try(Lookup *l, const Flow *f, uint8_t client, uint16_t
     memcpy(l.servers[slot], f.addresses[1 - client], ADDRESS_BYTES)
     l.row.tries += 1
 
-cdef inline void follow_query(Engine *e, Flow *f, const Packet *p, uint8_t side, const Question *q, uint16_t ident) noexcept nogil:
+cdef inline void follow_query(
+    Engine *e, Flow *f, const Packet *p, uint8_t side, const Question *q, uint16_t ident
+) noexcept nogil:
     cdef uint64_t hash = question_hash(e, f.addresses[side], q)
     cdef int32_t i = find_lookup(e, f.addresses[side], q, hash)
     cdef Lookup *l
     cdef int64_t since
+    cdef int64_t limit
     if i >= 0:
         l = e.lookups + i
         since = e.now - l.row.last_query_ns
-        if since > <int64_t> RETRY_NS and (since > <int64_t> SAME_ID_NS or l.ids[(l.row.tries - 1) % TRIES_KEPT] != ident):
+        limit = <int64_t> RETRY_NS
+        if l.ids[(l.row.tries - 1) % TRIES_KEPT] == ident:
+            limit = <int64_t> SAME_ID_NS
+        if since > limit:
             close_lookup(e, i)
             i = -1
     if i < 0:

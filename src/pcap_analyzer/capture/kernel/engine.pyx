@@ -7,6 +7,7 @@ from libc.string cimport memset
 
 import os
 
+from pcap_analyzer.capture.kernel.codes cimport OVER_COUNT
 from pcap_analyzer.capture.kernel.dns cimport close_lookups, start_lookups
 from pcap_analyzer.capture.kernel.flows cimport by_id, live_flows, retire
 from pcap_analyzer.capture.kernel.fragments cimport free_datagrams
@@ -21,9 +22,7 @@ from pcap_analyzer.capture.kernel.rows cimport (
     DnsRow, EventRow, ExchangeRow, FlowRow, PauseRow, Rows, SeriesRow, T_COUNT, rows_free, rows_init,
 )
 from pcap_analyzer.capture.kernel.series cimport close_second
-from pcap_analyzer.capture.kernel.state cimport (
-    Engine, Flow, OVER_COUNT, PairSlot, SIGNATURES, SLAB, Signature, Slot,
-)
+from pcap_analyzer.capture.kernel.state cimport Engine, Flow, PairSlot, SIGNATURES, SLAB, Signature, Slot
 from pcap_analyzer.capture.kernel.track cimport free_track
 from pcap_analyzer.capture.kernel.wire cimport SKIP_COUNT
 

@@ -7,12 +7,11 @@ TLS they start behind the handshake. A run has a number, so that pauses are told
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from pcap_analyzer.capture.kernel.codes cimport KIND_FILL, KIND_NEW, KIND_SPURIOUS, Kind, NEVER
 from pcap_analyzer.capture.kernel.legs cimport least_leg, round_trip
 from pcap_analyzer.capture.kernel.rows cimport ExchangeRow, rows_add
-from pcap_analyzer.capture.kernel.state cimport (
-    APP_TLS, Copy, Engine, Flow, KIND_COPY, KIND_FILL, KIND_NEW, KIND_SPURIOUS, Kind, NEVER, TLS_DONE, TLS_HELLO,
-    TLS_NONE, TLS_VOID, Track, Turn,
-)
+from pcap_analyzer.capture.kernel.state cimport Engine, Flow, TLS_DONE, TLS_HELLO, TLS_NONE, TLS_VOID, Track, Turn
+from pcap_analyzer.capture.kernel.ways cimport Copy
 from pcap_analyzer.capture.kernel.wire cimport Packet
 
 cdef enum:
@@ -79,7 +78,9 @@ cdef inline void extend_request(Engine *e, Turn *turn, const Packet *p, int64_t 
     turn.request_high = max(turn.request_high, end)
     turn.request_last_start = start
 
-cdef inline int64_t place_request(Engine *e, Flow *f, const Packet *p, int64_t start, int64_t end, Kind kind) noexcept nogil:
+cdef inline int64_t place_request(
+    Engine *e, Flow *f, const Packet *p, int64_t start, int64_t end, Kind kind
+) noexcept nogil:
     cdef Turn *turn = &f.track.turn
     if kind != KIND_NEW:
         if not turn.used or start < turn.request_low or turn.row.response_first_ns >= 0 or kind == KIND_SPURIOUS:
@@ -126,7 +127,9 @@ cdef inline void drop_tickets(Engine *e, Flow *f, Turn *turn, const Packet *p, i
     e.second.exchanges -= 1 if e.second.exchanges else 0
     start_response(e, f, turn, p, start)
 
-cdef inline int64_t place_response(Engine *e, Flow *f, const Packet *p, int64_t start, int64_t end, Kind kind) noexcept nogil:
+cdef inline int64_t place_response(
+    Engine *e, Flow *f, const Packet *p, int64_t start, int64_t end, Kind kind
+) noexcept nogil:
     cdef Track *t = f.track
     cdef Turn *turn = &t.turn
     cdef Turn *before = &t.before
@@ -151,7 +154,10 @@ cdef inline int64_t place_response(Engine *e, Flow *f, const Packet *p, int64_t 
     turn.row.response_last_ns = e.now
     turn.row.response_last_frame = p.frame
     turn.row.response_frames += 1
-    turn.row.response_bytes += end - max(start, turn.response_high) if kind == KIND_NEW else end - start if kind == KIND_FILL else 0
+    if kind == KIND_NEW:
+        turn.row.response_bytes += end - max(start, turn.response_high)
+    elif kind == KIND_FILL:
+        turn.row.response_bytes += end - start
     turn.response_low = min(turn.response_low, start)
     turn.response_high = max(turn.response_high, end)
     return turn.row.index * 2 + 1
@@ -205,7 +211,9 @@ cdef inline bint is_closing(const Flow *f, const Turn *turn) noexcept nogil:
     cdef int64_t last = turn.row.request_last_ns
     if turn.row.request_first_ns < 0 or turn.row.response_first_ns >= 0 or turn.row.request_bytes > SMALL_RECORD:
         return False
-    return last <= f.sides[c].fin_ns < last + FAREWELL_NS or (f.reset_side == c and last <= f.reset_ns < last + FAREWELL_NS)
+    if f.reset_side == c and last <= f.reset_ns < last + FAREWELL_NS:
+        return True
+    return last <= f.sides[c].fin_ns < last + FAREWELL_NS
 
 cdef inline void close_turns(Engine *e, Flow *f) noexcept nogil:
     """The flow ends: write out what is open."""

@@ -8,13 +8,12 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcpy, memset
 
+from pcap_analyzer.capture.kernel.codes cimport NEVER, OVER_FLOWS, ROLE_GUESSED
 from pcap_analyzer.capture.kernel.exchanges cimport close_turns
-from pcap_analyzer.capture.kernel.legs cimport find_pair
 from pcap_analyzer.capture.kernel.rows cimport FlowRow, rows_add
-from pcap_analyzer.capture.kernel.state cimport (
-    APP_UNKNOWN, Engine, Flow, NEVER, OVER_FLOWS, ROLE_GUESSED, SLAB, Side, Slot, Track, Way, hash_key, overflow,
-)
+from pcap_analyzer.capture.kernel.state cimport Engine, Flow, SLAB, Side, Slot, Track, overflow
 from pcap_analyzer.capture.kernel.track cimport free_track, settle_track
+from pcap_analyzer.capture.kernel.ways cimport Way
 from pcap_analyzer.capture.kernel.wire cimport Packet, TCP, UDP, load_address
 
 cdef inline uint8_t make_key(const Packet *p, uint64_t *key) noexcept nogil:
@@ -127,7 +126,9 @@ cdef inline void clear_flow(Flow *f) noexcept nogil:
     f.established_ns = f.reset_ns = NEVER
     f.reset_side = -1
 
-cdef inline Flow *create_flow(Engine *e, const Packet *p, const uint64_t *key, uint64_t hash, uint8_t side) noexcept nogil:
+cdef inline Flow *create_flow(
+    Engine *e, const Packet *p, const uint64_t *key, uint64_t hash, uint8_t side
+) noexcept nogil:
     """A new flow in the table, or NULL when memory is out. `side` sent the packet."""
     if e.live >= e.live_limit:
         evict_idle(e, p.frame)
@@ -155,7 +156,6 @@ cdef inline Flow *create_flow(Engine *e, const Packet *p, const uint64_t *key, u
     f.first_ns = f.last_ns = e.now
     f.first_frame = p.frame
     f.live = True
-    f.pair = find_pair(e, f, p.frame)
     guess_roles(f, side)
     put_slot(e.slots, e.slot_mask, hash, f)
     e.live += 1

@@ -7,7 +7,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
-from pcap_analyzer.capture.kernel.state cimport DATAGRAM_BYTES, DATAGRAMS, Datagram, Engine, OVER_FRAGMENTS, overflow
+from pcap_analyzer.capture.kernel.codes cimport OVER_FRAGMENTS
+from pcap_analyzer.capture.kernel.state cimport DATAGRAMS, DATAGRAM_BYTES, Datagram, Engine, overflow
 from pcap_analyzer.capture.kernel.wire cimport Packet, SKIP_FRAGMENT, Skip, decode_transport
 
 cdef enum:

@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from pcap_analyzer.capture.kernel.codes cimport EVENT_CLOCK_STEP, EVENT_DUPLICATE_FRAME
 from pcap_analyzer.capture.kernel.flows cimport create_flow, find_flow, make_key
 from pcap_analyzer.capture.kernel.fragments cimport add_fragment
 from pcap_analyzer.capture.kernel.icmp cimport follow_icmp
@@ -10,13 +11,11 @@ from pcap_analyzer.capture.kernel.legs cimport round_trip
 from pcap_analyzer.capture.kernel.octets cimport mix
 from pcap_analyzer.capture.kernel.records cimport Frame
 from pcap_analyzer.capture.kernel.series cimport open_second
-from pcap_analyzer.capture.kernel.state cimport (
-    EVENT_CLOCK_STEP, EVENT_DUPLICATE_FRAME, Engine, Flow, NUMBERED, SIGNATURES, Side, Signature, add_event, hash_key,
-)
+from pcap_analyzer.capture.kernel.state cimport Engine, Flow, NUMBERED, SIGNATURES, Side, Signature, add_event, hash_key
 from pcap_analyzer.capture.kernel.tcp cimport follow_tcp, stream_of
 from pcap_analyzer.capture.kernel.udp cimport follow_udp
 from pcap_analyzer.capture.kernel.wire cimport (
-    DECODED, Packet, SKIP_COUNT, SKIP_ETHERTYPE, SKIP_FRAGMENT, SKIP_LINK, SKIP_PROTOCOL, SKIP_RECORD, Skip, TCP, UDP, decode_link,
+    DECODED, Packet, SKIP_ETHERTYPE, SKIP_FRAGMENT, SKIP_LINK, SKIP_PROTOCOL, SKIP_RECORD, Skip, TCP, UDP, decode_link,
 )
 
 cdef enum:
@@ -71,9 +70,12 @@ cdef inline void note_time(Engine *e, const Frame *frame) noexcept nogil:
     if frame.time > e.now:
         e.now = frame.time
 
-cdef inline uint64_t duplicate_of(Engine *e, const Packet *p, const Flow *f, uint64_t hash, uint8_t side) noexcept nogil:
+cdef inline uint64_t duplicate_of(
+    Engine *e, const Packet *p, const Flow *f, uint64_t hash, uint8_t side
+) noexcept nogil:
     """The frame of which this one is a second capture, 0 if none; the frame is remembered."""
-    cdef uint64_t h = mix(hash ^ side ^ <uint64_t> p.ip_id << 32 ^ <uint64_t> p.checksum << 8, e.seed2 ^ p.payload_length)
+    cdef uint64_t word = <uint64_t> p.ip_id << 32 ^ <uint64_t> p.checksum << 8
+    cdef uint64_t h = mix(hash ^ side ^ word, e.seed2 ^ p.payload_length)
     cdef int64_t limit = DUPLICATE_NS
     cdef int64_t trip
     cdef Signature *s

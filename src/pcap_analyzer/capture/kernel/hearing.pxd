@@ -7,6 +7,9 @@ the window.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
+from pcap_analyzer.capture.kernel.codes cimport (
+    EVENT_ACKED_UNSEEN, EVENT_DUPLICATE_ACK, EVENT_SPURIOUS, EVENT_ZERO_WINDOW, KIND_SPURIOUS, NEVER,
+)
 from pcap_analyzer.capture.kernel.exchanges cimport hear_request, undo_response
 from pcap_analyzer.capture.kernel.late cimport (
     clear_pause_hole, set_event_kind, set_event_value, set_pause_kind,
@@ -14,10 +17,8 @@ from pcap_analyzer.capture.kernel.late cimport (
 from pcap_analyzer.capture.kernel.legs cimport add_leg, least_leg
 from pcap_analyzer.capture.kernel.octets cimport mix
 from pcap_analyzer.capture.kernel.segments cimport drop_copy, pop_segment, push_ack, segment_at
-from pcap_analyzer.capture.kernel.state cimport (
-    AckState, Copy, ECHOES, EVENT_ACKED_UNSEEN, EVENT_DUPLICATE_ACK, EVENT_SPURIOUS, EVENT_ZERO_WINDOW, Echo, Engine,
-    Flow, Gap, KIND_SPURIOUS, NEVER, Segment, Side, Track, Way, add_event,
-)
+from pcap_analyzer.capture.kernel.state cimport Engine, Flow, Side, add_event
+from pcap_analyzer.capture.kernel.ways cimport AckState, Copy, ECHOES, Echo, Gap, Segment, Way
 from pcap_analyzer.capture.kernel.wire cimport ACK, FIN, Packet, RST, SYN
 
 cdef enum:
@@ -95,7 +96,9 @@ cdef inline void settle_doubts(Engine *e, Way *w) noexcept nogil:
         clear_pause_hole(e, w.doubtful[i])
     w.doubts = 0
 
-cdef inline void free_segments(Engine *e, Flow *f, uint8_t side, int64_t acked, int64_t before, bint pure) noexcept nogil:
+cdef inline void free_segments(
+    Engine *e, Flow *f, uint8_t side, int64_t acked, int64_t before, bint pure
+) noexcept nogil:
     """Segments that the acknowledgement covers; the newest one sent once gives a leg sample of `side`."""
     cdef Way *w = &f.track.ways[1 - side]
     cdef Segment *s
@@ -117,7 +120,9 @@ cdef inline bint shown_spurious(const Copy *c, const Packet *p, int64_t now, int
         return True
     return leg >= 0 and now - c.time < leg // 2
 
-cdef inline void judge_copies(Engine *e, Flow *f, const Packet *p, uint8_t side, int64_t acked, int64_t low, int64_t high) noexcept nogil:
+cdef inline void judge_copies(
+    Engine *e, Flow *f, const Packet *p, uint8_t side, int64_t acked, int64_t low, int64_t high
+) noexcept nogil:
     """Decide resends that the acknowledgement covers; [low, high) is its D-SACK block, empty if there is none."""
     cdef Way *w = &f.track.ways[1 - side]
     cdef int64_t leg = least_leg(f, side)
@@ -137,7 +142,7 @@ cdef inline void judge_copies(Engine *e, Flow *f, const Packet *p, uint8_t side,
             w.retransmitted_bytes -= c.bytes
             w.spurious_frames += 1
             undo_response(f, c)
-        if spurious or e.now - c.time > DSACK_NS:
+        if spurious or e.now - c.time > <int64_t> DSACK_NS:
             drop_copy(w, i)
         else:
             i += 1
@@ -150,7 +155,9 @@ cdef inline bint came_late(Way *w) noexcept nogil:
     s = segment_at(w, 0)
     return s.frame == 0 or s.filled
 
-cdef inline void note_loss_signs(Engine *e, Flow *f, const Packet *p, uint8_t side, int64_t acked, bint again) noexcept nogil:
+cdef inline void note_loss_signs(
+    Engine *e, Flow *f, const Packet *p, uint8_t side, int64_t acked, bint again
+) noexcept nogil:
     """Three duplicates or a SACK block above the acknowledgement say that a segment is missing at the receiver."""
     cdef Way *w = &f.track.ways[1 - side]
     cdef Side *o = &f.sides[1 - side]
@@ -184,7 +191,9 @@ cdef inline void note_echo(Engine *e, Flow *f, const Packet *p, uint8_t side, in
     last.time = e.now
     last.acked = acked
 
-cdef inline void remember_state(Engine *e, Flow *f, const Packet *p, uint8_t side, int64_t acked, uint32_t window, bint moved) noexcept nogil:
+cdef inline void remember_state(
+    Engine *e, Flow *f, const Packet *p, uint8_t side, int64_t acked, uint32_t window, bint moved
+) noexcept nogil:
     """Append to the states about the other side's data; unmoved repetitions are left out."""
     cdef Side *o = &f.sides[1 - side]
     cdef Way *w = &f.track.ways[1 - side]
@@ -201,7 +210,9 @@ cdef inline void remember_state(Engine *e, Flow *f, const Packet *p, uint8_t sid
     s.window = window
     s.moved = moved
 
-cdef inline void hear_details(Engine *e, Flow *f, const Packet *p, uint8_t side, int64_t acked, uint32_t window) noexcept nogil:
+cdef inline void hear_details(
+    Engine *e, Flow *f, const Packet *p, uint8_t side, int64_t acked, uint32_t window
+) noexcept nogil:
     """The part that needs the flow's track."""
     cdef Side *o = &f.sides[1 - side]
     cdef Way *w = &f.track.ways[1 - side]
@@ -210,7 +221,8 @@ cdef inline void hear_details(Engine *e, Flow *f, const Packet *p, uint8_t side,
     cdef int64_t high = 0
     cdef uint64_t print_ = 0
     cdef int i
-    cdef bint again = plain and o.has_ack and acked == o.acked and window == o.window and o.top > o.acked and not w.probed
+    cdef bint same = o.has_ack and acked == o.acked and window == o.window
+    cdef bint again = plain and same and o.top > o.acked and not w.probed
     if p.sacks:
         low = offset_of(o, p.sack[0])
         high = offset_of(o, p.sack[1])

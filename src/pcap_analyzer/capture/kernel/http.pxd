@@ -7,7 +7,9 @@ segment.
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcmp, memcpy, memset
 
-from pcap_analyzer.capture.kernel.state cimport Engine, Flow, NEVER, Parser, Track, Turn
+from pcap_analyzer.capture.kernel.codes cimport NEVER
+from pcap_analyzer.capture.kernel.state cimport Engine, Flow, Turn
+from pcap_analyzer.capture.kernel.ways cimport Parser
 from pcap_analyzer.capture.kernel.wire cimport Packet
 
 cdef enum HttpStage:

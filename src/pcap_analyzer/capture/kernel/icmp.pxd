@@ -3,12 +3,11 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from pcap_analyzer.capture.kernel.codes cimport EVENT_FRAGMENTATION, EVENT_TIME_EXCEEDED, EVENT_UNREACHABLE, EventCode
 from pcap_analyzer.capture.kernel.dns cimport refuse_lookups
 from pcap_analyzer.capture.kernel.flows cimport create_flow, find_flow, make_key
 from pcap_analyzer.capture.kernel.octets cimport be16, be32
-from pcap_analyzer.capture.kernel.state cimport (
-    EVENT_FRAGMENTATION, EVENT_TIME_EXCEEDED, EVENT_UNREACHABLE, Engine, EventCode, Flow, add_event, hash_key,
-)
+from pcap_analyzer.capture.kernel.state cimport Engine, Flow, add_event, hash_key
 from pcap_analyzer.capture.kernel.wire cimport (
     DECODED, ICMP, ICMP_HEADER, IPV4_HEADER, IPV4_PROTOCOL, IPV4_SOURCE, IPV6_HEADER, IPV6_NEXT, IPV6_SOURCE, Packet,
     SKIP_ICMP, SKIP_QUOTE, Skip, TCP, UDP,
@@ -71,11 +70,15 @@ cdef inline EventCode error_kind(const Packet *p, int64_t *value) noexcept nogil
         if kind == UNREACHABLE and code == FRAGMENTATION_CODE:
             value[0] = be16(p.segment + 6)
             return EVENT_FRAGMENTATION
-        return EVENT_UNREACHABLE if kind == UNREACHABLE else EVENT_TIME_EXCEEDED if kind == TIME_EXCEEDED else <EventCode> 0
+        if kind == UNREACHABLE:
+            return EVENT_UNREACHABLE
+        return EVENT_TIME_EXCEEDED if kind == TIME_EXCEEDED else <EventCode> 0
     if kind == V6_TOO_BIG:
         value[0] = be32(p.segment + 4)
         return EVENT_FRAGMENTATION
-    return EVENT_UNREACHABLE if kind == V6_UNREACHABLE else EVENT_TIME_EXCEEDED if kind == V6_TIME_EXCEEDED else <EventCode> 0
+    if kind == V6_UNREACHABLE:
+        return EVENT_UNREACHABLE
+    return EVENT_TIME_EXCEEDED if kind == V6_TIME_EXCEEDED else <EventCode> 0
 
 cdef inline Skip follow_icmp(Engine *e, const Packet *p) noexcept nogil:
     cdef Packet quote

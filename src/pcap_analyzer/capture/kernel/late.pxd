@@ -8,7 +8,9 @@ from libc.string cimport memcpy
 from pcap_analyzer.capture.kernel.rows cimport EventRow, Late, PauseRow, T_EVENTS, T_PAUSES, rows_at
 from pcap_analyzer.capture.kernel.state cimport Engine
 
-cdef inline void write_late(Engine *e, uint8_t table, int64_t row, uint32_t offset, uint32_t size, int64_t value) noexcept nogil:
+cdef inline void write_late(
+    Engine *e, uint8_t table, int64_t row, uint32_t offset, uint32_t size, int64_t value
+) noexcept nogil:
     """Set `size` bytes at `offset` of a row; row -1 is none."""
     cdef uint8_t *held
     cdef Late *grown

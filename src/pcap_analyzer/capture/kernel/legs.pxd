@@ -8,10 +8,9 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
+from pcap_analyzer.capture.kernel.codes cimport NEVER, OVER_PAIRS
 from pcap_analyzer.capture.kernel.octets cimport mix
-from pcap_analyzer.capture.kernel.state cimport (
-    Engine, Flow, LegWindow, NEVER, OVER_PAIRS, Pair, PairSlot, Side, overflow,
-)
+from pcap_analyzer.capture.kernel.state cimport Engine, Flow, LegWindow, Pair, PairSlot, Side, overflow
 
 cdef enum:
     BUCKET_NS = 125000000       # eight of them make the last second
@@ -36,7 +35,7 @@ cdef inline bint grow_pairs(Engine *e) noexcept nogil:
     e.pair_mask = size - 1
     return True
 
-cdef inline Pair *find_pair(Engine *e, const Flow *f, uint64_t frame) noexcept nogil:
+cdef inline Pair *find_pair(Engine *e, const Flow *f) noexcept nogil:
     """The flow's host pair, created when it is new; NULL over the limit."""
     cdef uint64_t h = mix(mix(f.key[0] ^ e.seed, f.key[1] ^ e.seed2) ^ f.key[2], f.key[3] ^ e.seed2 ^ f.version)
     cdef uint64_t i = h & e.pair_mask
@@ -48,7 +47,7 @@ cdef inline Pair *find_pair(Engine *e, const Flow *f, uint64_t frame) noexcept n
         i = (i + 1) & e.pair_mask
         pair = e.pair_slots[i].pair
     if e.pair_count >= MAX_PAIRS:
-        overflow(e, OVER_PAIRS, frame)
+        overflow(e, OVER_PAIRS, e.frames)
         return NULL
     if e.pair_count * 2 > e.pair_mask and not grow_pairs(e):
         return NULL
@@ -96,6 +95,8 @@ cdef inline void add_leg(Engine *e, Flow *f, uint8_t side, int64_t leg, bint goo
         e.second.leg_min_ns = leg
     if leg > e.second.leg_max_ns:
         e.second.leg_max_ns = leg
+    if f.pair == NULL:
+        f.pair = find_pair(e, f)
     if f.pair == NULL:
         return
     if f.pair.leg_min[side] < 0 or leg < f.pair.leg_min[side]:

@@ -8,14 +8,15 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memmove
 
+from pcap_analyzer.capture.kernel.codes cimport (
+    APP_FTP, APP_HTTP, APP_HTTP2, APP_IMAP, APP_MYSQL, APP_POP3, APP_RDP, APP_SIP, APP_SMB, APP_SMTP, APP_SSH,
+    APP_TLS, APP_UNKNOWN, APP_VNC, AppCode, OVER_STASH, ROLE_GUESSED, ROLE_LIKELY,
+)
 from pcap_analyzer.capture.kernel.http cimport feed_http, is_http_request, is_http_response, resync_http
 from pcap_analyzer.capture.kernel.ports cimport app_of_port
-from pcap_analyzer.capture.kernel.state cimport (
-    APP_FTP, APP_HTTP, APP_HTTP2, APP_IMAP, APP_MYSQL, APP_POP3, APP_RDP, APP_REDIS, APP_SIP, APP_SMB, APP_SMTP,
-    APP_SSH, APP_TLS, APP_UNKNOWN, APP_VNC, AppCode, Engine, Flow, OVER_STASH, Parser, ROLE_GUESSED, ROLE_LIKELY,
-    STASH_SEGMENTS, Stashed, TLS_DONE, TLS_HELLO, TLS_NONE, TLS_VOID, Track, Way, overflow,
-)
+from pcap_analyzer.capture.kernel.state cimport Engine, Flow, TLS_DONE, TLS_HELLO, Track, overflow
 from pcap_analyzer.capture.kernel.tls cimport feed_tls, is_hello, void_tls
+from pcap_analyzer.capture.kernel.ways cimport Parser, STASH_SEGMENTS, Stashed, Way
 from pcap_analyzer.capture.kernel.wire cimport Packet
 
 cdef enum:

@@ -6,12 +6,12 @@ at u reaches the sender, and shows in its packets here, at u + leg.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from pcap_analyzer.capture.kernel.codes cimport KIND_COPY, Kind, NEVER, OVER_ACKS
 from pcap_analyzer.capture.kernel.legs cimport leg_now, queue_stands, round_trip
 from pcap_analyzer.capture.kernel.rows cimport PauseRow, rows_add
 from pcap_analyzer.capture.kernel.segments cimport ack_at, find_segment, first_ack_after, segment_at
-from pcap_analyzer.capture.kernel.state cimport (
-    AckState, DOUBTS, Engine, Flow, KIND_COPY, Kind, NEVER, OVER_ACKS, Segment, Side, Track, Way, overflow,
-)
+from pcap_analyzer.capture.kernel.state cimport Engine, Flow, overflow
+from pcap_analyzer.capture.kernel.ways cimport AckState, DOUBTS, Way
 from pcap_analyzer.capture.kernel.wire cimport Packet
 
 cdef enum:
@@ -102,7 +102,9 @@ cdef inline void fill_hole(Engine *e, Way *w, PauseRow *row, int64_t start, int6
         w.doubtful[w.doubts] = e.rows[2].total - 1
         w.doubts += 1
 
-cdef inline int64_t add_pause(Engine *e, Flow *f, const Packet *p, uint8_t side, int64_t start, Kind kind) noexcept nogil:
+cdef inline int64_t add_pause(
+    Engine *e, Flow *f, const Packet *p, uint8_t side, int64_t start, Kind kind
+) noexcept nogil:
     """The row for the silence that packet `p` (payload from offset `start`) ends; state is that before the packet."""
     cdef Way *w = &f.track.ways[side]
     cdef PauseRow *row = <PauseRow *> rows_add(&e.rows[2])

@@ -6,6 +6,10 @@ A gap that closes before 0.9 of the round trip, or in the order of the IP ids, i
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from pcap_analyzer.capture.kernel.codes cimport (
+    APP_HTTP, EVENT_GAP, EVENT_GAP_FILLED, EVENT_KEEP_ALIVE, EVENT_OUT_OF_ORDER, EVENT_RETRANSMISSION, EVENT_SPURIOUS,
+    EVENT_WINDOW_PROBE, KIND_COPY, KIND_FILL, KIND_NEW, KIND_SPURIOUS, Kind, NEVER,
+)
 from pcap_analyzer.capture.kernel.exchanges cimport place_payload
 from pcap_analyzer.capture.kernel.hearing cimport full_segment, offset_of, settle_doubts
 from pcap_analyzer.capture.kernel.late cimport set_event_kind
@@ -15,11 +19,8 @@ from pcap_analyzer.capture.kernel.pauses cimport PAUSE_NS, add_pause
 from pcap_analyzer.capture.kernel.segments cimport (
     ack_at, drop_gap, find_segment, insert_gap, push_copy, push_segment, segment_at, unseen_bytes,
 )
-from pcap_analyzer.capture.kernel.state cimport (
-    APP_HTTP, Copy, ECHOES, EVENT_GAP, EVENT_GAP_FILLED, EVENT_KEEP_ALIVE, EVENT_OUT_OF_ORDER, EVENT_RETRANSMISSION,
-    EVENT_SPURIOUS, EVENT_WINDOW_PROBE, Echo, Engine, Flow, Gap, KIND_COPY, KIND_FILL, KIND_NEW, KIND_SPURIOUS, Kind,
-    NEVER, Segment, Side, TLS_DONE, TLS_HELLO, Track, Way, add_event,
-)
+from pcap_analyzer.capture.kernel.state cimport Engine, Flow, Side, TLS_DONE, TLS_HELLO, Track, add_event
+from pcap_analyzer.capture.kernel.ways cimport Copy, ECHOES, Echo, Gap, Segment, Way
 from pcap_analyzer.capture.kernel.wire cimport FIN, PSH, Packet, RST, SYN
 
 cdef enum:
@@ -37,7 +38,10 @@ cdef inline bint is_probe(Engine *e, Flow *f, const Packet *p, uint8_t side, int
     if start == mine.top - 1 and mine.acked == mine.top:
         f.track.keep_alives += 1
         add_event(e, f.id, EVENT_KEEP_ALIVE, side ^ f.client_side, p.frame, 0, 0)
-    elif p.payload_length == 1 and mine.window == 0 and start >= mine.top and (start >= mine.edge or mine.acked == mine.top):
+    elif (
+        p.payload_length == 1 and mine.window == 0
+        and start >= mine.top and (start >= mine.edge or mine.acked == mine.top)
+    ):
         add_event(e, f.id, EVENT_WINDOW_PROBE, side ^ f.client_side, p.frame, 0, 0)
     else:
         return False
@@ -134,7 +138,9 @@ cdef inline void take_new(Engine *e, Flow *f, const Packet *p, uint8_t side, int
     mine.top = end
     note_echoed(e, f, p, side, start)
 
-cdef inline void close_gap(Engine *e, Flow *f, const Packet *p, uint8_t side, const Gap *gap, bint whole) noexcept nogil:
+cdef inline void close_gap(
+    Engine *e, Flow *f, const Packet *p, uint8_t side, const Gap *gap, bint whole
+) noexcept nogil:
     """One gap got bytes, `whole` if it has closed: reordering, or a loss that was repaired."""
     cdef Way *w = &f.track.ways[side]
     cdef int64_t stood = e.now - gap.time
@@ -151,7 +157,9 @@ cdef inline void close_gap(Engine *e, Flow *f, const Packet *p, uint8_t side, co
         w.loss_peak = w.flight_peak
         add_event(e, f.id, EVENT_GAP_FILLED, side ^ f.client_side, p.frame, stood, gap.frame)
 
-cdef inline void take_fill(Engine *e, Flow *f, const Packet *p, uint8_t side, int64_t start, int64_t end) noexcept nogil:
+cdef inline void take_fill(
+    Engine *e, Flow *f, const Packet *p, uint8_t side, int64_t start, int64_t end
+) noexcept nogil:
     """Bytes never seen below the highest: gaps shrink, split or close."""
     cdef Way *w = &f.track.ways[side]
     cdef uint32_t i = 0
@@ -193,7 +201,9 @@ cdef inline void take_fill(Engine *e, Flow *f, const Packet *p, uint8_t side, in
         segment_at(w, found).ts_value = p.ts_value
         segment_at(w, found).filled = True
 
-cdef inline void take_copy(Engine *e, Flow *f, const Packet *p, uint8_t side, int64_t start, int64_t end, int64_t pause) noexcept nogil:
+cdef inline void take_copy(
+    Engine *e, Flow *f, const Packet *p, uint8_t side, int64_t start, int64_t end, int64_t pause
+) noexcept nogil:
     """Bytes sent again before they were acknowledged: needed, until their acknowledgement shows otherwise."""
     cdef Way *w = &f.track.ways[side]
     cdef int64_t found = find_segment(w, start)

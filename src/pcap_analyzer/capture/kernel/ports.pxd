@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint16_t
 
-from pcap_analyzer.capture.kernel.state cimport (
+from pcap_analyzer.capture.kernel.codes cimport (
     APP_DHCP, APP_DNS, APP_FTP, APP_HTTP, APP_IMAP, APP_LDAP, APP_LLMNR, APP_MDNS, APP_MONGODB, APP_MYSQL, APP_NTP,
     APP_POP3, APP_POSTGRESQL, APP_QUIC, APP_RDP, APP_REDIS, APP_SIP, APP_SMB, APP_SMTP, APP_SSH, APP_TDS, APP_TLS,
     APP_UNKNOWN, APP_VNC, AppCode,

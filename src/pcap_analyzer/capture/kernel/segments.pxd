@@ -9,9 +9,9 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memmove
 
-from pcap_analyzer.capture.kernel.state cimport (
-    AckState, Copy, Engine, Gap, OVER_ACKS, OVER_COPIES, OVER_GAPS, OVER_SEGMENTS, Segment, Way, overflow,
-)
+from pcap_analyzer.capture.kernel.codes cimport OVER_COPIES, OVER_GAPS, OVER_SEGMENTS
+from pcap_analyzer.capture.kernel.state cimport Engine, overflow
+from pcap_analyzer.capture.kernel.ways cimport AckState, Copy, Gap, Segment, Way
 
 cdef enum:
     MAX_COPIES = 64
@@ -36,7 +36,9 @@ cdef inline bint grow_segments(Way *w) noexcept nogil:
     w.segment_past = 0
     return True
 
-cdef inline Segment *push_segment(Engine *e, Way *w, int64_t start, uint32_t length, uint64_t frame, bint heard) noexcept nogil:
+cdef inline Segment *push_segment(
+    Engine *e, Way *w, int64_t start, uint32_t length, uint64_t frame, bint heard
+) noexcept nogil:
     """Append; over the limit the oldest goes, counted only where acknowledgements were `heard`."""
     cdef Segment *s
     if w.segment_count == w.segment_room:

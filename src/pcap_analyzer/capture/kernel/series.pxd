@@ -3,8 +3,9 @@
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
+from pcap_analyzer.capture.kernel.codes cimport NEVER
 from pcap_analyzer.capture.kernel.rows cimport SeriesRow, rows_add
-from pcap_analyzer.capture.kernel.state cimport Engine, NEVER
+from pcap_analyzer.capture.kernel.state cimport Engine
 
 cdef enum:
     SECOND_NS = 1000000000

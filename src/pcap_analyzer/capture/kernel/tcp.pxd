@@ -6,12 +6,12 @@ a new one.
 
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
+from pcap_analyzer.capture.kernel.codes cimport (
+    EVENT_PORT_REUSED, EVENT_RESET, EVENT_SYNACK_AGAIN, EVENT_SYN_AGAIN, NEVER, ROLE_CERTAIN,
+)
 from pcap_analyzer.capture.kernel.flows cimport create_flow, retire
 from pcap_analyzer.capture.kernel.legs cimport add_leg
-from pcap_analyzer.capture.kernel.state cimport (
-    EVENT_PORT_REUSED, EVENT_RESET, EVENT_SYNACK_AGAIN, EVENT_SYN_AGAIN, Engine, Flow, NEVER, ROLE_CERTAIN, Side,
-    add_event,
-)
+from pcap_analyzer.capture.kernel.state cimport Engine, Flow, Side, add_event
 from pcap_analyzer.capture.kernel.track cimport follow_segment, missing_response
 from pcap_analyzer.capture.kernel.wire cimport ACK, FIN, Packet, RST, SYN
 
@@ -19,7 +19,9 @@ cdef enum:
     COMPLETE_FIN = 16
     COMPLETE_RST = 32
 
-cdef inline Flow *stream_of(Engine *e, const Packet *p, Flow *f, const uint64_t *key, uint64_t hash, uint8_t side) noexcept nogil:
+cdef inline Flow *stream_of(
+    Engine *e, const Packet *p, Flow *f, const uint64_t *key, uint64_t hash, uint8_t side
+) noexcept nogil:
     """The packet's flow, where `f` is the newest of its tuple or NULL; a new one where TShark starts a new stream."""
     cdef uint64_t old_frame
     if f == NULL:
@@ -105,7 +107,10 @@ cdef inline void follow_tcp(Engine *e, Flow *f, const Packet *p, uint8_t side) n
     note_base(f, p, side)
     if p.flags & SYN:
         note_syn(e, f, p, side)
-    elif f.established_ns == NEVER and f.synack_ns != NEVER and side == f.client_side and p.flags & ACK and not p.flags & RST:
+    elif (
+        f.established_ns == NEVER and f.synack_ns != NEVER and side == f.client_side
+        and p.flags & ACK and not p.flags & RST
+    ):
         note_established(e, f, p)
     follow_segment(e, f, p, side)
     if p.flags & FIN:

@@ -8,10 +8,10 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+from pcap_analyzer.capture.kernel.codes cimport NEVER
 from pcap_analyzer.capture.kernel.octets cimport be16
-from pcap_analyzer.capture.kernel.state cimport (
-    Engine, Flow, NEVER, Parser, TLS_DONE, TLS_HELLO, TLS_VOID, Track, Way,
-)
+from pcap_analyzer.capture.kernel.state cimport Engine, Flow, TLS_DONE, TLS_HELLO, TLS_VOID, Track
+from pcap_analyzer.capture.kernel.ways cimport Parser, Way
 
 cdef enum:
     RECORD_HEADER = 5

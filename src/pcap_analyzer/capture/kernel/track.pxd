@@ -3,10 +3,13 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free
 
+from pcap_analyzer.capture.kernel.codes cimport NEVER
 from pcap_analyzer.capture.kernel.hearing cimport hear, offset_of
+from pcap_analyzer.capture.kernel.legs cimport find_pair
 from pcap_analyzer.capture.kernel.payload cimport is_probe, take_payload
 from pcap_analyzer.capture.kernel.segments cimport push_ack
-from pcap_analyzer.capture.kernel.state cimport AckState, Engine, Flow, NEVER, Side, Track, Way
+from pcap_analyzer.capture.kernel.state cimport Engine, Flow, Side, Track
+from pcap_analyzer.capture.kernel.ways cimport AckState, Way
 from pcap_analyzer.capture.kernel.wire cimport ACK, FIN, Packet, RST, SYN
 
 cdef inline bint make_track(Engine *e, Flow *f) noexcept nogil:
@@ -18,6 +21,8 @@ cdef inline bint make_track(Engine *e, Flow *f) noexcept nogil:
         e.out_of_memory = True
         return False
     f.track = t
+    if f.pair == NULL:
+        f.pair = find_pair(e, f)
     t.tls_start_ns = t.tls_server_hello_ns = t.tls_end_ns = t.tls_alert_ns = NEVER
     for side in range(2):
         w = &t.ways[side]

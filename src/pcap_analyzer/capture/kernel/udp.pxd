@@ -2,11 +2,10 @@
 
 from libc.stdint cimport uint8_t, uint16_t
 
+from pcap_analyzer.capture.kernel.codes cimport APP_DNS, APP_LLMNR, APP_MDNS, APP_UNKNOWN, ROLE_LIKELY
 from pcap_analyzer.capture.kernel.dns cimport follow_dns
 from pcap_analyzer.capture.kernel.ports cimport app_of_udp_port
-from pcap_analyzer.capture.kernel.state cimport (
-    APP_DNS, APP_LLMNR, APP_MDNS, APP_UNKNOWN, Engine, Flow, ROLE_LIKELY,
-)
+from pcap_analyzer.capture.kernel.state cimport Engine, Flow
 from pcap_analyzer.capture.kernel.wire cimport Packet
 
 cdef inline void name_conversation(Flow *f, const Packet *p, uint8_t side) noexcept nogil:
