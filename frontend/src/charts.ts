@@ -79,7 +79,7 @@ const axesOf = (data: TimelineData, smallestStep: number, last: boolean): uPlot.
 const optionsOf = (data: TimelineData, panel: Panel, host: HTMLElement, last: boolean): uPlot.Options => ({
   width: host.clientWidth,
   height: host.clientHeight,
-  padding: [6, 26, last ? 0 : 6, 0],
+  padding: [6, 34, last ? 0 : 6, 0],
   legend: { show: false },
   cursor: {
     y: false,
