@@ -174,8 +174,8 @@ def _finding(context: Context, kind: FindingKind, batch: Batch, words: Words, nu
         flow_count=len(np.unique(batch.lookups["stream"])),
         flows=tuple(_flow(context, one) for one in batch.lookups[np.argsort(-took, kind="stable")[:FLOWS_NAMED]]),
         evidence=_evidence(worst),
-        display_filter=_resolver_filter(worst),
-        example_filter=f'{_resolver_filter(worst)} && dns.qry.name == "{_quoted(bytes(worst["name"]))}"',
+        display_filter=_batch_filter(worst),
+        example_filter=_name_filter(worst) or _resolver_filter(worst),
         next_step=words.next_step,
         numbers=numbers,
     )
@@ -201,16 +201,23 @@ def _evidence(lookup: Rows) -> tuple[Evidence, ...]:
     return tuple(made)
 
 
+def _batch_filter(worst: Rows) -> str:
+    """All look-ups of the resolver; a name that was asked for again may have been asked elsewhere."""
+    resolver, name = _resolver_filter(worst), _name_filter(worst)
+    return f"({resolver}) || ({name})" if worst["tries"] > 1 and name else resolver
+
+
 def _resolver_filter(lookup: Rows) -> str:
-    field = "ipv6.addr" if lookup["ip_version"] == 6 else "ip.addr"
-    return (
-        f"{field} == {text(lookup['server_ip'], int(lookup['ip_version']))} && udp.port == {int(lookup['server_port'])}"
-    )
+    field, version = ("ipv6.addr", 6) if lookup["ip_version"] == 6 else ("ip.addr", 4)
+    return f"{field} == {text(lookup['server_ip'], version)} && udp.port == {int(lookup['server_port'])}"
 
 
-def _quoted(name: bytes) -> str:
-    """A name inside the quotes of a display filter: its escapes, quotes and backslashes mean themselves."""
-    return printable(name).replace("\\", "\\\\").replace('"', '\\"')
+def _name_filter(lookup: Rows) -> str | None:
+    """Queries and answers of one name, in whatever case it was written; None for a name that no filter can hold."""
+    name = printable(bytes(lookup["name"]))
+    if not name or "\\" in name or '"' in name:
+        return None
+    return f'udp.port == {int(lookup["server_port"])} && lower(dns.qry.name) == "{name}"'
 
 
 DETECTOR = Detector("slow_dns", (SLOW, FAILED, MISSING), ("dns",), Settings, find)
