@@ -87,6 +87,16 @@ async def test_a_transaction_that_raises_leaves_nothing(database: Database) -> N
         assert await users.by_login(reading, "ann") is None
 
 
+async def test_a_second_session_in_one_task_is_a_mistake_because_it_could_wait_for_ever(database: Database) -> None:
+    async with database.reading() as reading:
+        await users.count_pending(reading)
+        with pytest.raises(RuntimeError, match="a session already"):
+            await database.transaction().__aenter__()
+
+    async with database.transaction() as writing:
+        await users.add(writing, NEW)
+
+
 async def test_what_a_reading_session_changes_is_dropped(database: Database) -> None:
     async with database.reading() as reading:
         await users.add(reading, NEW)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -62,27 +63,42 @@ def wal_is_sound(version: tuple[int, ...]) -> bool:
 
 
 class Database:
-    """Hands out sessions. `transaction()` is for whoever writes, `reading()` for everyone else."""
+    """Hands out sessions. `transaction()` is for whoever writes, `reading()` for everyone else.
+
+    One at a time in each task: where a commit waits for the first one's read lock, a second one waits for the commit,
+    and neither goes on. Asking for a second one is a mistake of the program and raises RuntimeError.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         writing = engine.execution_options(begin="BEGIN IMMEDIATE")
         self._reading = async_sessionmaker(engine, expire_on_commit=False)
         self._writing = async_sessionmaker(writing, expire_on_commit=False)
+        self._open: ContextVar[bool] = ContextVar("open", default=False)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """One transaction that may write: committed when the block ends, rolled back when it raises."""
-        with database_errors():
+        with self._only_one(), database_errors():
             async with self._writing() as session, session.begin():
                 yield session
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """One consistent view; whatever the block changes is dropped."""
-        with database_errors():
+        with self._only_one(), database_errors():
             async with self._reading() as session:
                 yield session
+
+    @contextmanager
+    def _only_one(self) -> Iterator[None]:
+        if self._open.get():
+            raise RuntimeError("this task has a session already, and a second one could wait for the first for ever")
+        self._open.set(True)
+        try:
+            yield
+        finally:
+            self._open.set(False)
 
     async def close(self) -> None:
         await self._engine.dispose()

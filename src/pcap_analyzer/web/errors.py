@@ -117,7 +117,7 @@ async def on_mistake(request: Request, error: Exception) -> Response:
 
 async def _answer(request: Request, view: ErrorView) -> Response:
     if _wants_page(request):
-        return await render(request, "error.html", view, status=view.status)
+        return render(request, "error.html", view, status=view.status)
     return JSONResponse(
         {
             "type": "about:blank",

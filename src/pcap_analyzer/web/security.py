@@ -32,7 +32,7 @@ async def gate(request: Request) -> None:
     The status is read from the database on every request. Raises Forbidden or NotAuthenticated.
     """
     runtime: Runtime = request.app.state.runtime
-    request.state.identity = None
+    request.state.identity, request.state.pending_count = None, 0
     if request.method not in SAFE_METHODS and not comes_from_here(request, runtime.settings):
         raise Forbidden("This request came from another site, or does not say where it comes from.")
     identity = await _identify(request, runtime)
@@ -54,6 +54,8 @@ async def _identify(request: Request, runtime: Runtime) -> Identity | None:
     now = datetime.now(UTC)
     async with runtime.database.reading() as session:
         found = await accounts.identify(session, token, now)
+        if found is not None and found[0].is_admin:
+            request.state.pending_count = await accounts.count_pending(session)
     if found is None:
         return None
     identity, stale = found

@@ -35,7 +35,7 @@ def local_path(given: str) -> str:
 async def login_form(request: Request, person: Person, next: str = "/", notice: str = "") -> Response:  # noqa: A002
     if person is not None:
         return RedirectResponse(local_path(next) if person.is_active else "/waiting", HTTPStatus.SEE_OTHER)
-    return await render(request, "login.html", LoginView("", local_path(next), (), NOTICES.get(notice)))
+    return render(request, "login.html", LoginView("", local_path(next), (), NOTICES.get(notice)))
 
 
 @router.post("/login")
@@ -51,7 +51,7 @@ async def log_in(
     checked = await runtime.passwords.check(stored.hashed_password, password)
     if not checked.right or stored.user_id is None:
         view = LoginView(login, local_path(next), (WRONG,), None)
-        return await render(request, "login.html", view, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+        return render(request, "login.html", view, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     return await _enter(request, runtime, stored.user_id, local_path(next))
 
 
@@ -79,7 +79,7 @@ async def log_out(request: Request, runtime: Running) -> Response:
 async def register_form(request: Request, person: Person) -> Response:
     if person is not None:
         return RedirectResponse("/" if person.is_active else "/waiting", HTTPStatus.SEE_OTHER)
-    return await render(request, "register.html", RegisterView("", "", "", (), MIN_CHARACTERS))
+    return render(request, "register.html", RegisterView("", "", "", (), MIN_CHARACTERS))
 
 
 @router.post("/register")
@@ -96,7 +96,7 @@ async def register(
     problems = _problems(form)
     if problems:
         view = RegisterView(username, email, reason, problems, MIN_CHARACTERS)
-        return await render(request, "register.html", view, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+        return render(request, "register.html", view, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     hashed = await runtime.passwords.hash(password)
     async with runtime.database.transaction() as session:
         await accounts.register(session, form, hashed, datetime.now(UTC))
@@ -110,18 +110,18 @@ def _problems(form: Registration) -> tuple[Problem, ...]:
 @router.get("/waiting")
 async def waiting(request: Request, person: Person) -> Response:
     if person is None:
-        return await render(request, "waiting.html", WaitingView(None, None, None, None))
+        return render(request, "waiting.html", WaitingView(None, None, None, None))
     if person.status is UserStatus.ACTIVE:
         return RedirectResponse("/", HTTPStatus.SEE_OTHER)
     view = WaitingView(person.status.value, person.username, person.requested_at, person.rejection_reason)
-    return await render(request, "waiting.html", view)
+    return render(request, "waiting.html", view)
 
 
 @router.get("/setup/{token}")
 async def setup_form(request: Request, session: Reading, token: str) -> Response:
     if not await accounts.setup_link_is_valid(session, token, datetime.now(UTC)):
         raise NotFound("This setup link is no longer valid: while there is no administrator, each start prints one.")
-    return await render(request, "setup.html", SetupView("", "", (), MIN_CHARACTERS))
+    return render(request, "setup.html", SetupView("", "", (), MIN_CHARACTERS))
 
 
 @router.post("/setup/{token}")
@@ -137,7 +137,7 @@ async def set_up(
     problems = _problems(form)
     if problems:
         view = SetupView(username, email, problems, MIN_CHARACTERS)
-        return await render(request, "setup.html", view, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+        return render(request, "setup.html", view, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     hashed = await runtime.passwords.hash(password)
     async with runtime.database.transaction() as session:
         user_id = await accounts.create_first_admin(session, token, form, hashed, datetime.now(UTC))

@@ -30,7 +30,7 @@ async def listing(request: Request, session: Reading, notice: str = "") -> Respo
         users=user_rows(people),
         notice=NOTICES.get(notice),
     )
-    return await render(request, "admin_users.html", view)
+    return render(request, "admin_users.html", view)
 
 
 @router.post("/{user_id}/approve")
@@ -42,7 +42,7 @@ async def approve(session: Writing, admin: User, user_id: str) -> Response:
 @router.get("/{user_id}/reject")
 async def reject_form(request: Request, session: Reading, user_id: str) -> Response:
     person = await accounts.pending_person(session, user_id)
-    return await render(request, "admin_reject.html", AdminRejectView(pending_view(person)))
+    return render(request, "admin_reject.html", AdminRejectView(pending_view(person)))
 
 
 @router.post("/{user_id}/reject")

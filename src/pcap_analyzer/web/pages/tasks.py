@@ -11,7 +11,6 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 from pydantic import BaseModel, Field
 
-from pcap_analyzer.analysis.model import Report
 from pcap_analyzer.errors import NotFound
 from pcap_analyzer.report import html
 from pcap_analyzer.services import results, tasks
@@ -52,7 +51,7 @@ async def home(
     search = Search(text=asked.q.strip(), only_mine=not everybody, page=asked.page, page_size=LISTED)
     found = await tasks.overview(session, viewer, search)
     view = _home_view(found, search, viewer, runtime, NOTICES.get(asked.notice))
-    return await render(request, "home.html", view)
+    return render(request, "home.html", view)
 
 
 def _home_view(found: Overview, search: Search, viewer: Viewer, runtime: Runtime, notice: str | None) -> HomeView:
@@ -88,19 +87,20 @@ async def try_sample(runtime: Running, viewer: Looking) -> Response:
 
 
 @router.get("/tasks/{task_id}")
-async def task_page(request: Request, runtime: Running, session: Reading, viewer: Looking, task_id: str) -> Response:
-    seen = await tasks.look_at(session, viewer, task_id)
+async def task_page(request: Request, runtime: Running, viewer: Looking, task_id: str) -> Response:
+    async with runtime.database.reading() as session:  # closed before the report is read and rendered
+        seen = await tasks.look_at(session, viewer, task_id)
     report = None
     if seen.task.status is TaskStatus.COMPLETED and seen.task.report_key is not None:
         report = await asyncio.to_thread(results.load, runtime.storage, seen.task)
     view = TaskPageView(task_view(seen, viewer.user_id), report, seen.task.capture_key is not None)
-    return await render(request, "task.html", view)
+    return render(request, "task.html", view)
 
 
 @router.get("/tasks/{task_id}/delete")
 async def delete_form(request: Request, session: Reading, viewer: Looking, task_id: str) -> Response:
     seen = await tasks.look_at(session, viewer, task_id)
-    return await render(request, "task_delete.html", TaskDeleteView(task_view(seen, viewer.user_id)))
+    return render(request, "task_delete.html", TaskDeleteView(task_view(seen, viewer.user_id)))
 
 
 @router.post("/tasks/{task_id}/delete")
@@ -118,33 +118,34 @@ async def retry(runtime: Running, viewer: Looking, task_id: str) -> Response:
 
 
 @router.get("/tasks/{task_id}/report.json")
-async def report_json(runtime: Running, session: Reading, viewer: Looking, task_id: str) -> Response:
-    task = await tasks.get(session, viewer, task_id)
+async def report_json(runtime: Running, viewer: Looking, task_id: str) -> Response:
+    task = await _task(runtime, viewer, task_id)
     text = await asyncio.to_thread(results.text_of, runtime.storage, task)
     return Response(text, media_type="application/json", headers=_attachment(task, ".json"))
 
 
 @router.get("/tasks/{task_id}/report.html")
-async def report_html(runtime: Running, session: Reading, viewer: Looking, task_id: str) -> Response:
+async def report_html(runtime: Running, viewer: Looking, task_id: str) -> Response:
     """The standalone report. It brings its own policy, which admits its own style and script by their hashes."""
-    task = await tasks.get(session, viewer, task_id)
-    text = await asyncio.to_thread(_rendered, runtime, task)
+    task = await _task(runtime, viewer, task_id)
+    text = await asyncio.to_thread(lambda: html.render(results.load(runtime.storage, task)))
     return Response(text, media_type="text/html; charset=utf-8", headers=_attachment(task, ".html"))
 
 
-def _rendered(runtime: Runtime, task: Task) -> str:
-    report: Report = results.load(runtime.storage, task)
-    return html.render(report)
-
-
 @router.get("/tasks/{task_id}/capture")
-async def capture(runtime: Running, session: Reading, viewer: Looking, task_id: str) -> Response:
+async def capture(runtime: Running, viewer: Looking, task_id: str) -> Response:
     """The file as it was uploaded, byte for byte."""
-    task = await tasks.get(session, viewer, task_id)
+    task = await _task(runtime, viewer, task_id)
     if task.capture_key is None:
         raise NotFound("The capture of this analysis is no longer kept.")
     path = runtime.storage.path(task.capture_key)
     return FileResponse(path, media_type="application/vnd.tcpdump.pcap", headers=_attachment(task, ""))
+
+
+async def _task(runtime: Runtime, viewer: Viewer, task_id: str) -> Task:
+    """A task whose files are read next, which must not hold up a commit."""
+    async with runtime.database.reading() as session:
+        return await tasks.get(session, viewer, task_id)
 
 
 def _attachment(task: Task, suffix: str) -> dict[str, str]:
