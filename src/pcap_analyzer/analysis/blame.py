@@ -70,27 +70,23 @@ class Ranking:
 
 def rank(context: Context, alike: tuple[Code, ...] = ()) -> Ranking:
     """The counted waiting of a capture; categories that are `alike` stand together under the first of them."""
-    chosen = context.account.intervals.where(context.account.counted)
-    parts = {code: chosen.of(code) for code in Code if (chosen.code == code).any() and code not in alike[1:]}
-    if alike:
-        parts[alike[0]] = chosen.where(np.isin(chosen.code, alike))
-    if not parts:
-        return Ranking({Code.UNKNOWN: 0.0}, {Code.UNKNOWN: 0.0}, {Code.UNKNOWN: 0.0}, 0.0)
-    return Ranking(
-        {code: part.wall_ns() / 1e9 for code, part in parts.items()},
-        {code: part.low_wall_ns() / 1e9 for code, part in parts.items()},
-        {code: part.high_wall_ns() / 1e9 for code, part in parts.items()},
-        chosen.wall_ns() / 1e9,
-    )
+    account = context.account
+    ranking = Ranking({}, {}, {}, account.counted_wall_ns() / 1e9)
+    for codes in (alike, *((code,) for code in Code if code not in alike)):
+        part = account.counted_of(codes)
+        if len(part):
+            ranking.seconds[codes[0]] = part.wall_ns() / 1e9
+            ranking.low[codes[0]], ranking.high[codes[0]] = part.low_wall_ns() / 1e9, part.high_wall_ns() / 1e9
+    return ranking
 
 
 def alike(context: Context, top: Code, blamed: Blame, ranking: Ranking) -> tuple[Code, ...]:
     """The top and what has the same cause: a far server costs connects and answers alike."""
     if blamed.cause is not Cause.NETWORK_DELAY:
         return (top,)
-    counted = context.account.intervals.where(context.account.counted)
     others = [code for code in (Code.PATH_DELAY, Code.TCP_CONNECT) if code in ranking.seconds and code is not top]
-    return (top, *(code for code in others if who(context, code, counted.of(code)).cause is blamed.cause))
+    same = (code for code in others if who(context, code, context.account.counted_of([code])).cause is blamed.cause)
+    return (top, *same)
 
 
 def _roles_known(context: Context, top: Intervals) -> bool:

@@ -47,7 +47,7 @@ class Context:
     @cached_property
     def waited_s(self) -> float:
         """Wall clock in which at least one exchange, set-up or look-up waited."""
-        return self.account.intervals.waiting().wall_ns() / 1e9
+        return self.account.waited_wall_ns() / 1e9
 
     def events_of(self, rows: Ints, *kinds: int) -> Rows:
         """Events of the given kinds on the given flows."""

@@ -62,7 +62,7 @@ def failed_services(context: Context) -> tuple[FailedService, ...]:
         (context.account.flow_ns[tcp, :WAITING_CODES].sum(axis=1), lookup_end_ns(lookups) - lookups["query_ns"])
     )
     cost = add_up(key[how > 0], waited[how > 0], number)
-    counted_ns = context.account.intervals.where(context.account.counted).wall_ns()
+    counted_ns = context.account.counted_wall_ns()
     total = int(attempts.sum())
     few = attempts < FEW_ATTEMPTS
     told = np.where(

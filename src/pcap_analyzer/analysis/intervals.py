@@ -88,4 +88,10 @@ class Intervals:
 
 
 def concatenate(parts: list[Intervals]) -> Intervals:
-    return Intervals(*(np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(Intervals)))
+    """All of them, in order; `parts` is emptied on the way, so that no column is held twice."""
+    columns = [[getattr(part, column.name) for part in parts] for column in fields(Intervals)]
+    parts.clear()
+    whole = []
+    while columns:
+        whole.append(np.concatenate(columns.pop(0)))
+    return Intervals(*whole)

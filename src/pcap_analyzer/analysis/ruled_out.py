@@ -7,7 +7,7 @@ import numpy as np
 from pcap_analyzer.analysis import queueing
 from pcap_analyzer.analysis.columns import Mask
 from pcap_analyzer.analysis.context import Context
-from pcap_analyzer.analysis.intervals import Code, Intervals
+from pcap_analyzer.analysis.intervals import Code
 from pcap_analyzer.analysis.model import Cause, Party, RuledOut
 from pcap_analyzer.analysis.paths import sent_again
 from pcap_analyzer.analysis.quantities import count, duration, percent
@@ -24,22 +24,21 @@ def ruled_out(context: Context, decision: Decision) -> tuple[RuledOut, ...]:
     if decision.party in (Party.CAPTURE, Party.UNKNOWN) or not context.waited_s:
         return ()
     allowed = SHARE * context.waited_s
-    counted = context.account.intervals.where(context.account.counted)
     lookups = context.account.lookups
     made = []
-    if _high_s(counted, NETWORK) < allowed and decision.party not in NETWORK_PARTIES and _measured(context).any():
+    if _high_s(context, NETWORK) < allowed and decision.party not in NETWORK_PARTIES and _measured(context).any():
         made.append(RuledOut("Not the network path", _path_number(context)))
-    if len(lookups) and _high_s(counted, (Code.DNS_LOOKUP,)) < allowed and decision.cause is not Cause.DNS_FAILURE:
+    if len(lookups) and _high_s(context, (Code.DNS_LOOKUP,)) < allowed and decision.cause is not Cause.DNS_FAILURE:
         took = (lookups["answer_ns"] - lookups["query_ns"])[lookups["answer_ns"] >= 0]
         median = f", median {duration(float(np.median(took)) / 1e9)}" if len(took) else ""
         made.append(RuledOut("Not DNS", f"{count(len(lookups), 'look-up')}{median}"))
-    if _high_s(counted, TRANSFER) < allowed and not queueing.queue_seen(context) and _measured(context).any():
+    if _high_s(context, TRANSFER) < allowed and not queueing.queue_seen(context) and _measured(context).any():
         made.append(RuledOut("Not bandwidth", f"Peak {_peak(context)}; no queueing seen"))
     return tuple(made)
 
 
-def _high_s(intervals: Intervals, codes: tuple[Code, ...]) -> float:
-    return intervals.where(np.isin(intervals.code, codes)).high_wall_ns() / 1e9
+def _high_s(context: Context, codes: tuple[Code, ...]) -> float:
+    return context.account.counted_of(codes).high_wall_ns() / 1e9
 
 
 def _measured(context: Context) -> Mask:

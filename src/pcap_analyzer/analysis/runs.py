@@ -48,6 +48,8 @@ def load_exchanges(tables: Tables, flows: Rows) -> tuple[Rows, Ints]:
     row = rows_of(integers(rows, "flow"), integers(flows, "flow"))
     order = np.lexsort((rows["index"], row))
     order = order[row[order] >= 0]
+    if len(order) == len(rows) and (order[1:] > order[:-1]).all():
+        return rows, row  # in order already: a copy would double what is the largest table
     return rows[order], row[order]
 
 
@@ -63,9 +65,11 @@ def load_pauses(tables: Tables, exchanges: Rows, row: Ints, flows: Rows) -> Paus
 
 def until_last_resend(exchanges: Rows, pauses: Pauses) -> Rows:
     """A run ends at its last needed packet, resends included: the last byte may have gone long before a lost one."""
-    extended = exchanges.copy()
-    rows, exchange = pauses.rows, exchanges[pauses.position]
+    rows = pauses.rows
     resent = np.isin(rows["next_kind"], (PacketKind.FILL, PacketKind.COPY))
+    if not resent.any():
+        return exchanges
+    extended, exchange = exchanges.copy(), exchanges[pauses.position]
     # Copies of the last segment alone, before the answer, are the gap's: it knows which of them was answered.
     asking = resent & (rows["direction"] == C2S)
     asking &= (exchange["request_copies"] == 0) & (exchange["request_last_ns"] >= 0)

@@ -146,12 +146,11 @@ def _largest(context: Context) -> Decision:
     """The category with most counted waiting, by wall clock, and who is to blame for it."""
     ranking = blame.rank(context)
     top = ranking.top
-    counted = context.account.intervals.where(context.account.counted)
-    intervals = counted.of(top)
+    intervals = context.account.counted_of([top])
     blamed = blame.who(context, top, intervals)
     alike = blame.alike(context, top, blamed, ranking)
     if len(alike) > 1:
-        intervals = counted.where(np.isin(counted.code, alike))
+        intervals = context.account.counted_of(alike)
         ranking = blame.rank(context, alike)
     confidence = ranking.confidence(context, intervals)
     party = blamed.party if ranking.unchanged or confidence is not Confidence.LOW else Party.UNKNOWN

@@ -6,13 +6,14 @@ the gap and the response run of an exchange are cut by gaps.py and pauses.py; wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from pcap_analyzer.analysis import gaps as gap_rules
 from pcap_analyzer.analysis import phases, runs
-from pcap_analyzer.analysis.columns import Ints, Mask, Rows, add_up, gather, integers
+from pcap_analyzer.analysis.columns import Ints, Mask, Rows, add_up, gather, integers, wall_ns
 from pcap_analyzer.analysis.gaps import Gaps
 from pcap_analyzer.analysis.intervals import LOOKUP_UNIT, WAITING_CODES, Code, Intervals, concatenate
 from pcap_analyzer.analysis.marking import Ends, exchange_marks, pause_marks, tail_marks
@@ -37,12 +38,24 @@ class Account:
     counted: Mask  # waiting that is no healthy path's: the verdict ranks these intervals
     flow_ns: Ints  # shape (flows, categories): exact sums of the tiles
 
+    def counted_of(self, codes: Sequence[Code]) -> Intervals:
+        """Counted intervals of some categories."""
+        return self.intervals.where(self.counted & np.isin(self.intervals.code, codes))
+
+    def counted_wall_ns(self) -> int:
+        return wall_ns(self.intervals.start_ns[self.counted], self.intervals.end_ns[self.counted])
+
+    def waited_wall_ns(self) -> int:
+        """Time in which anybody waited, on healthy paths too."""
+        waiting = self.intervals.code < WAITING_CODES
+        return wall_ns(self.intervals.start_ns[waiting], self.intervals.end_ns[waiting])
+
     def unit_counted_ns(self) -> Ints:
         """Counted waiting of every exchange, connect, handshake and look-up that has any; of every look-up."""
-        chosen = self.intervals.where(self.counted)
-        lookup = chosen.unit == LOOKUP_UNIT
-        part = np.where(chosen.unit >= 0, chosen.unit, len(self.exchanges) + 3 * chosen.flow - chosen.unit - 1)
-        sums = add_up(part[~lookup], chosen.length_ns[~lookup], len(self.exchanges) + 3 * len(self.flows))
+        chosen = self.counted & (self.intervals.unit != LOOKUP_UNIT)
+        unit, flow = self.intervals.unit[chosen], self.intervals.flow[chosen]
+        part = np.where(unit >= 0, unit, len(self.exchanges) + 3 * flow - unit - 1)
+        sums = add_up(part, self.intervals.length_ns[chosen], len(self.exchanges) + 3 * len(self.flows))
         lookup_ns = lookup_end_ns(self.lookups) - self.lookups["query_ns"]
         return np.concatenate((sums[sums > 0], lookup_ns))
 
@@ -73,7 +86,8 @@ def account(tables: Tables) -> Account:
         ]
         tiles.append(tile(_without_half_seen(parts, span.flows, flows, paths), first_ns, last_ns))
     lookups = _lookups(tables)
-    intervals = concatenate([*tiles, _lookup_intervals(lookups)])
+    tiles.append(_lookup_intervals(lookups))
+    intervals = concatenate(tiles)
     flow_ns = _by_flow(intervals, len(flows))
     counted = _counted(intervals, flows, paths, flow_ns)
     return Account(flows, paths, exchanges, exchange_row, gaps, lookups, intervals, counted, flow_ns)

@@ -208,15 +208,12 @@ def _following(context: Context, decision: Decision) -> str:
     """The next largest waiting, which the verdict does not mean."""
     if decision.code is None or decision.failed is not None or decision.cause in CAPTURE_CAUSES:
         return ""
-    others = (context.account.intervals.code != decision.code) & context.account.counted
+    meant = {decision.code}
     if decision.cause is Cause.NETWORK_DELAY:
-        others &= ~np.isin(context.account.intervals.code, (Code.PATH_DELAY, Code.TCP_CONNECT))
-    chosen = context.account.intervals.where(others)
-    parts = {code: chosen.of(code).wall_ns() / 1e9 for code in Code if (chosen.code == code).any()}
-    if not parts:
-        return ""
+        meant |= {Code.PATH_DELAY, Code.TCP_CONNECT}
+    parts = {code: context.account.counted_of([code]).wall_ns() / 1e9 for code in Code if code not in meant}
     code = max(parts, key=lambda one: parts[one])
-    if parts[code] < 0.01 * context.waited_s:
+    if parts[code] <= 0.01 * context.waited_s:
         return ""
     return f"Next comes {code.category.value.replace('_', ' ')} with {duration(parts[code])}."
 
