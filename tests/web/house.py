@@ -58,13 +58,14 @@ class House:
         now = datetime.now(UTC)
         form = Registration(name, f"{name}@corp.example", PASSWORD, "To help.")
         hashed = await self.runtime.passwords.hash(PASSWORD)
+        admin = None if by is None else await self._identity(by)
         async with self.runtime.database.transaction() as session:
             user_id = await accounts.register(session, form, hashed, now)
             assert user_id is not None
-            if by is not None and decision == "approve":
-                await accounts.approve(session, await self._identity(by), user_id, now)
-            elif by is not None:
-                await accounts.reject(session, await self._identity(by), user_id, "Ask your lead.", now)
+            if admin is not None and decision == "approve":
+                await accounts.approve(session, admin, user_id, now)
+            elif admin is not None:
+                await accounts.reject(session, admin, user_id, "Ask your lead.", now)
             return await accounts.complete_login(session, user_id, now)
 
     async def _identity(self, token: str) -> Identity:
