@@ -79,7 +79,7 @@ def machine() -> str:
     """Processor, memory, kernel and Python, in one line; nothing that names the machine."""
     memory_kib = int(_line("/proc/meminfo", "MemTotal").split()[0])
     model = _line("/proc/cpuinfo", "model name") or platform.machine()
-    system = f"Linux {platform.release()}, Python {platform.python_version()}"
+    system = f"Linux {'.'.join(platform.release().split('.')[:2])}, Python {platform.python_version()}"
     return f"{os.cpu_count()} cores ({model}), {memory_kib / 2**20:.0f} GiB memory, {system}"
 
 
