@@ -182,3 +182,25 @@ def test_the_series_holds_the_longest_wait_of_each_second(tmp_path: Path) -> Non
     assert rows["response_max_ns"].tolist() == [100 * MS, 300 * MS]
     assert (rows["exchanges"].tolist(), rows["connections"].tolist()) == ([1, 1], [1, 0])
     assert rows["payload_bytes"].tolist() == [[10, 10], [10, 10]]
+
+
+def test_after_a_loss_the_window_stays_reduced_until_the_flight_is_back(tmp_path: Path) -> None:
+    talk = Conversation()
+    talk.connect()
+    talk.client(30, 1, 1, "PA", b"q" * 100)
+    for i in range(10):
+        talk.server(60 + i / 100, 1 + 1448 * i, 101, "A", FULL)
+    talk.client(61, 101, 1)
+    talk.server(360, 1, 101, "A", FULL)
+    talk.client(361, 101, 1 + 14_480)
+    talk.server(381, 1 + 14_480, 101, "A", FULL)
+    talk.client(382, 101, 1 + 15_928)
+    talk.server(402, 1 + 15_928, 101, "A", FULL)
+    before, first, second = talk.tables(tmp_path).pauses.rows()[-3:]
+    assert (before["next_kind"], before["after_loss"], before["flight_before_loss_bytes"]) == (
+        PacketKind.COPY,
+        False,
+        0,
+    )
+    assert [row["after_loss"] for row in (first, second)] == [True, True]
+    assert first["flight_before_loss_bytes"] == 14_480

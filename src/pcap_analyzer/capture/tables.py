@@ -221,6 +221,7 @@ PAUSES = np.dtype(
         ("hole_open", "?"),  # a loss stood open inside the pause: at C, or signalled by three dup ACKs or SACK
         ("hole_sign_ns", "<i8"),  # first sign of it; -1 none
         ("after_loss", "?"),  # the flight is still below 0.9 of the largest before the last loss
+        ("flight_before_loss_bytes", "<u8"),  # that largest flight; 0 where after_loss does not hold
         ("queue", "?"),  # both legs together exceed their minima by max(R/2, 1 ms)
         ("leg_sender_ns", "<i8"),
         ("leg_receiver_ns", "<i8"),

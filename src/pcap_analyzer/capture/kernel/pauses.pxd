@@ -128,4 +128,5 @@ cdef inline int64_t add_pause(
     fill_hole(e, w, row, start, row.leg_receiver_ns)
     row.queue = queue_stands(e, f)
     row.after_loss = w.loss_peak > 0 and not row.queue
+    row.flight_before_loss_bytes = w.loss_peak if row.after_loss else 0
     return e.rows[2].total - 1

@@ -17,7 +17,7 @@ from pcap_analyzer.capture.kernel.legs cimport add_leg, least_leg, round_trip
 from pcap_analyzer.capture.kernel.parsers cimport parse_payload, sniff
 from pcap_analyzer.capture.kernel.pauses cimport PAUSE_NS, add_pause
 from pcap_analyzer.capture.kernel.segments cimport (
-    ack_at, drop_gap, find_segment, insert_gap, push_copy, push_segment, segment_at, unseen_bytes,
+    ack_at, drop_gap, find_segment, forget_gaps, insert_gap, push_copy, push_segment, segment_at, unseen_bytes,
 )
 from pcap_analyzer.capture.kernel.state cimport Engine, Flow, Side, TLS_DONE, TLS_HELLO, Track, add_event
 from pcap_analyzer.capture.kernel.ways cimport Copy, ECHOES, Echo, Gap, Segment, Way
@@ -26,6 +26,7 @@ from pcap_analyzer.capture.kernel.wire cimport FIN, PSH, Packet, RST, SYN
 cdef enum:
     REORDERED_NS = 3000000      # while no round trip is known: Wireshark's 3 ms
     SLOW_START_NS = 1000000000  # RFC 6298's minimum timeout: after it slow start begins anew
+    LATE_CAPTURE_NS = 1000000000  # what a capture stores later than this after its neighbours it has lost
     ID_STEPS = 8                # steps of the IP id that make its order count
     ID_DISTANCE = 1000
 
@@ -77,7 +78,10 @@ cdef inline bint id_order(const Way *w, uint16_t opener, uint16_t filler) noexce
     )
 
 cdef inline void note_flight(Engine *e, Flow *f, Way *w, uint8_t side) noexcept nogil:
-    """Flight as the sender knew it; a flight of 0.9 of the one before the loss ends the reduced window."""
+    """Flight as the sender knew it; a flight of 0.9 of the one before the loss ends the reduced window.
+
+    While a loss stands the flight counts lost bytes too, and so says nothing about the window.
+    """
     cdef int64_t horizon = e.now - max(<int64_t> 0, least_leg(f, side))
     cdef int64_t flight
     if w.known < w.ack_base:
@@ -86,7 +90,7 @@ cdef inline void note_flight(Engine *e, Flow *f, Way *w, uint8_t side) noexcept 
         w.known_acked = ack_at(w, w.known).acked
         w.known += 1
     flight = f.sides[side].top - w.known_acked
-    if w.loss_peak and flight * 10 >= w.loss_peak * 9:
+    if w.loss_peak and w.loss_ns == NEVER and w.gap_count == 0 and flight * 10 >= w.loss_peak * 9:
         w.loss_peak = 0
     if flight > w.flight_peak:
         w.flight_peak = flight
@@ -276,6 +280,8 @@ cdef inline void take_payload(Engine *e, Flow *f, const Packet *p, uint8_t side)
             w.parser.want = start
     if not t.sniffed[side]:
         sniff(f, p, side)
+    if w.gap_count:
+        forget_gaps(w, e.now - LATE_CAPTURE_NS)
     kind = classify(mine, w, start, end)
     # The handshake's end decides where exchanges start; HTTP's lines belong to an exchange that has started.
     if t.tls == TLS_HELLO or not w.parser.off and t.tls == TLS_DONE:

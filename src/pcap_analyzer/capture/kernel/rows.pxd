@@ -121,6 +121,7 @@ cdef packed struct PauseRow:
     uint8_t hole_open
     int64_t hole_sign_ns
     uint8_t after_loss
+    uint64_t flight_before_loss_bytes
     uint8_t queue
     int64_t leg_sender_ns
     int64_t leg_receiver_ns

@@ -91,6 +91,11 @@ cdef inline void drop_gap(Way *w, uint32_t i) noexcept nogil:
     w.gap_count -= 1
     memmove(w.gaps + i, w.gaps + i + 1, (w.gap_count - i) * sizeof(Gap))
 
+cdef inline void forget_gaps(Way *w, int64_t before) noexcept nogil:
+    """Gaps that were acknowledged and opened before that time: their bytes will not be captured any more."""
+    while w.gap_count and w.gaps[0].acked and w.gaps[0].time < before:
+        drop_gap(w, 0)
+
 cdef inline Gap *insert_gap(Engine *e, Way *w, uint32_t at, uint64_t frame) noexcept nogil:
     """Room for a gap at index `at`; NULL when memory is out. The oldest gives way over the limit."""
     cdef Gap *grown
