@@ -10,12 +10,14 @@ import numpy as np
 from pcap_analyzer.analysis import filters
 from pcap_analyzer.analysis.columns import Ints, add_up
 from pcap_analyzer.analysis.context import Context
-from pcap_analyzer.analysis.intervals import Intervals
+from pcap_analyzer.analysis.intervals import Code, Intervals
 from pcap_analyzer.analysis.model import Confidence, Evidence, Finding, FindingKind, FlowRef, Number, Severity
 from pcap_analyzer.analysis.paths import TCP
+from pcap_analyzer.analysis.quantities import duration
 
 GROUPS = 30  # findings a kind: the worst services; a report is read by people
 FLOWS_NAMED = 20
+LAST_PACKET = "Last packet of the connection"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,14 @@ def by_service(context: Context, intervals: Intervals) -> Iterator[Case]:
         yield Case(worst_flows(chosen), chosen, chosen.wall_ns() / 1e9)
 
 
+def case_of(context: Context, rows: Ints, codes: Sequence[Code]) -> Case:
+    """The given flows with what they waited in some categories."""
+    intervals = context.account.intervals
+    mine = intervals.where(np.isin(intervals.code, codes) & np.isin(intervals.flow, rows))
+    waited = context.account.flow_ns[rows][:, list(codes)].sum(axis=1)
+    return Case(worst_first(rows, waited), mine, mine.wall_ns() / 1e9)
+
+
 def worst_flows(intervals: Intervals) -> Ints:
     """Rows of the flows that have part in the intervals, the longest sum first."""
     rows, place = np.unique(intervals.flow, return_inverse=True)
@@ -83,12 +93,13 @@ def finding(
 
     `display_filter` stands for the one of the service's flows, where that does not show everything.
     """
+    doubtful = proof.confidence is Confidence.LOW
     return Finding(
         kind=kind.id,
         category=kind.category,
-        severity=proof.severity,
+        severity=Severity.MEDIUM if doubtful and proof.severity is Severity.HIGH else proof.severity,
         confidence=proof.confidence,
-        title=words.title,
+        title=f"Probably: {words.title}" if doubtful else words.title,
         explanation=words.explanation,
         seconds=round(case.seconds, 6) if len(case.intervals) else None,
         flow_count=len(case.rows),
@@ -136,6 +147,32 @@ def evidence(context: Context, row: int, frames: Sequence[tuple[int, int, str]])
     )
 
 
+def longest_pause(context: Context, case: Case, marked: tuple[str, str]) -> tuple[Evidence, ...]:
+    """The packets around the longest interval of a case that is a pause; else the last packet of its flow."""
+    worst = int(case.intervals.length_ns.argmax())
+    row = int(case.intervals.flow[worst])
+    frames = pause_frames(context, row, int(case.intervals.start_ns[worst]), int(case.intervals.end_ns[worst]))
+    flow = context.flows[row]
+    if frames is None:
+        return evidence(context, row, ((int(flow["last_frame"]), int(flow["last_ns"]), LAST_PACKET),))
+    return evidence(
+        context, row, tuple((frame, time_ns, what) for (frame, time_ns), what in zip(frames, marked, strict=True))
+    )
+
+
+def pause_frames(
+    context: Context, row: int, start_ns: int, end_ns: int
+) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """The packets (frame, time in ns) before and after the pause of a flow that holds an interval."""
+    number = context.flows["flow"][row]
+    for chunk in context.tables.pauses:
+        around = (chunk["flow"] == number) & (chunk["start_ns"] <= start_ns) & (chunk["end_ns"] >= end_ns)
+        for one in chunk[around][:1]:
+            before, after = (int(one["start_frame"]), int(one["start_ns"])), (int(one["end_frame"]), int(one["end_ns"]))
+            return before, after
+    return None
+
+
 def _after_s(before_ns: int | None, time_ns: int) -> float | None:
     return None if before_ns is None else round((time_ns - before_ns) / 1e9, 9)
 
@@ -161,7 +198,8 @@ def bounded_confidence(intervals: Intervals) -> Confidence:
 
 def since_start(context: Context, time_ns: int) -> str:
     """ "12.3 s": where in the capture something happened."""
-    return f"{(time_ns - context.start_ns) / 1e9:.1f} s"
+    seconds = (time_ns - context.start_ns) / 1e9
+    return f"{seconds:.1f} s" if seconds < 1000 else duration(seconds)
 
 
 def when(context: Context, intervals: Intervals) -> str:

@@ -16,6 +16,8 @@ from pcap_analyzer.analysis.paths import MS, Paths, S
 from pcap_analyzer.analysis.tiling import any_between
 from pcap_analyzer.capture.tables import App, Role
 
+#: Protocols in which the server speaks first; elsewhere a response without a request means that it was not captured.
+GREETERS = (App.UNKNOWN, App.SSH, App.SMTP, App.FTP, App.IMAP, App.POP3, App.MYSQL, App.VNC)
 ACK_TIMER_NS = 500 * MS  # RFC 1122: an acknowledgement may wait no longer
 ACK_SLACK_NS = 25 * MS  # shorter than any delayed-ACK timer in use: the ACK came at once
 QUIET_NS = 2 * S  # longer silences without a reason end a message
@@ -87,7 +89,7 @@ def _borders(exchanges: Rows, row: Ints, flows: Rows) -> tuple[Ints, Ints]:
     """Last request byte and first response byte; without a request the end of the set-up, if the server greets."""
     request, response = integers(exchanges, "request_last_ns"), integers(exchanges, "response_first_ns")
     greets = (request < 0) & (exchanges["index"] == 0) & (flows["established_ns"][row] >= 0)
-    greets &= (flows["tls_start_ns"][row] < 0) & ~flows["mid_stream"][row]
+    greets &= (flows["tls_start_ns"][row] < 0) & ~flows["mid_stream"][row] & np.isin(flows["app"][row], GREETERS)
     start = np.where(request >= 0, request, np.where(greets, flows["established_ns"][row], response))
     following = integers(exchanges, "next_request_ns")
     given_up = np.minimum(closed_ns(flows, row, start), flows["last_ns"][row])

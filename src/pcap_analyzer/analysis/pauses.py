@@ -104,6 +104,9 @@ def _over(ended: Mask, position: Ints) -> Mask:
 def _doubtful(pauses: Rows, scene: Scene) -> Mask:
     """Row 1: bytes acknowledged that were never captured, or a flow of one side only."""
     start, end = integers(pauses, "start_ns"), integers(pauses, "end_ns")
+    # A hole that the receiver acknowledged unfilled was no loss, even if it opened long before the pause.
+    opened = np.where(pauses["hole_open"] & (pauses["hole_sign_ns"] >= 0), pauses["hole_sign_ns"] - 1, start)
+    start = np.minimum(start, opened)
     missing = [any_between(unseen, scene.row, start, end) for unseen in scene.setting.unseen]
     return np.where(pauses["direction"] == S2C, missing[S2C], missing[C2S]) | scene.setting.paths.one_sided[scene.row]
 

@@ -37,14 +37,14 @@ PHRASES: dict[Cause, Phrase] = {
     ),
     Cause.SERVER_THINKING: Phrase(
         "The server is slow",
-        "{share} of all waiting is {server} thinking before it answers ({seconds} of {total}, {units}).",
+        "{share} of all waiting is {server} thinking before answering ({seconds} of {total}, {units}).",
         "Requests reached it and nothing was on the way{round_trip}; the time was spent inside the server or in "
         "something that it waits for.",
-        "Ask whoever runs {server} what it did in that time: its logs, its database, the services behind it.",
+        "Ask whoever runs {server} what happened there in that time: logs, databases, the services behind.",
     ),
     Cause.SERVER_STALL: Phrase(
         "The server pauses in the middle of its answers",
-        "{share} of all waiting is {server} pausing in the middle of its answers ({seconds} of {total}).",
+        "{share} of all waiting is {server} pausing in the middle of answers ({seconds} of {total}).",
         "The client had room for more, everything sent had arrived, and yet nothing came{round_trip}: the server "
         "had nothing ready to send.",
         "Ask whoever runs {server} what produces these answers: a slow query, a stream that is built on the way, a "
@@ -65,7 +65,7 @@ PHRASES: dict[Cause, Phrase] = {
     ),
     Cause.RECEIVER_NOT_READING: Phrase(
         "The receiver does not read what it is sent",
-        "{share} of all waiting is {reader} not taking its data ({seconds} of {total}): its receive buffer was full "
+        "{share} of all waiting is {reader} not taking the data sent ({seconds} of {total}); a receive buffer was full "
         "and the sender had to stop.",
         "Neither the network nor the sender was the limit while that lasted.",
         "Ask whoever runs {reader} why its program reads so slowly: a busy processor, a slow disk, a paused program.",
@@ -106,7 +106,7 @@ PHRASES: dict[Cause, Phrase] = {
     Cause.BANDWIDTH_LIMIT: Phrase(
         "The line is full",
         "The transfer of data itself took " + _OF_WAITING + ".",
-        "Sender and receiver were ready; packets came as fast as the path lets them.{worst}",
+        "Sender and receiver were ready; packets came as fast as the path lets them.",
         "Ask whoever runs the network for the rate of this line, and what else uses it; or send less.",
     ),
     Cause.BUFFERBLOAT: Phrase(

@@ -3,7 +3,11 @@
 
 def duration(seconds: float) -> str:
     """A duration in the unit that people use for its size."""
-    if seconds >= 60:
+    if seconds >= 172_800:
+        return f"{seconds / 86_400:.1f} days"
+    if seconds >= 7_200:
+        return f"{seconds / 3_600:.1f} h"
+    if seconds >= 120:
         return f"{seconds / 60:.1f} min"
     if seconds >= 1:
         return f"{seconds:.2f} s".replace(".00", ".0")

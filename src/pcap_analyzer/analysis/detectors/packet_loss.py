@@ -18,6 +18,7 @@ from pcap_analyzer.analysis.blame import loss_side
 from pcap_analyzer.analysis.context import Context
 from pcap_analyzer.analysis.detector import Detector, setting
 from pcap_analyzer.analysis.findings import (
+    LAST_PACKET,
     Case,
     Proof,
     Words,
@@ -43,7 +44,7 @@ KIND = FindingKind(
 SIDES = {
     Party.NETWORK_CLIENT_SIDE: "between the capture point and the client",
     Party.NETWORK_SERVER_SIDE: "between the capture point and the server",
-    Party.NETWORK: "on both sides of the capture point",
+    Party.NETWORK: "on the way",
 }
 SHOWN = {
     EventKind.RETRANSMISSION: "Sent again",
@@ -51,7 +52,6 @@ SHOWN = {
     EventKind.GAP_FILLED: "The missing packet, late",
     EventKind.DUPLICATE_ACK: "Third duplicate acknowledgement: the receiver misses a packet",
 }
-LAST = "Last packet of the connection"
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _evidence(context: Context, case: Case) -> tuple[Evidence, ...]:
     nearest = events[distance.argsort(kind="stable")[:3]]
     frames = [(int(one["frame"]), int(one["time_ns"]), SHOWN[EventKind(one["kind"])]) for one in nearest]
     flow = context.flows[row]
-    return evidence(context, row, frames or [(int(flow["last_frame"]), int(flow["last_ns"]), LAST)])
+    return evidence(context, row, frames or [(int(flow["last_frame"]), int(flow["last_ns"]), LAST_PACKET)])
 
 
 DETECTOR = Detector("packet_loss", (KIND,), ("flows", "exchanges", "pauses", "events"), Settings, find)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pcap_analyzer.analysis.columns import Ints
 from pcap_analyzer.analysis.context import Context
 from pcap_analyzer.analysis.detector import Detector, setting
 from pcap_analyzer.analysis.findings import (
+    LAST_PACKET,
     Case,
     Proof,
     Words,
@@ -25,6 +25,7 @@ from pcap_analyzer.analysis.findings import (
     by_service,
     evidence,
     finding,
+    pause_frames,
     severity,
     when,
 )
@@ -39,6 +40,7 @@ KIND = FindingKind(
     category=Category.RECEIVER_NOT_READING,
     advice="Ask whoever runs the receiving machine why its program reads so slowly: processor, disk, a paused program.",
 )
+MARKED = ("Last packet before the sender had to stop", "The sender goes on")
 
 
 @dataclass(frozen=True)
@@ -85,29 +87,16 @@ def _report(context: Context, case: Case, side: int) -> Finding:
 
 
 def _evidence(context: Context, case: Case) -> tuple[Evidence, ...]:
-    """The pause that was longest: what closed the window, the last packet before it, the first after it."""
+    """The wait that was longest: the last packet before it, what closed the window, the first packet after it."""
     worst = int(case.intervals.length_ns.argmax())
-    row = int(case.intervals.flow[worst])
-    begin, end = int(case.intervals.start_ns[worst]), int(case.intervals.end_ns[worst])
-    frames = [*_pause_frames(context, row, begin, end)]
+    row, begin = int(case.intervals.flow[worst]), int(case.intervals.start_ns[worst])
+    around = pause_frames(context, row, begin, int(case.intervals.end_ns[worst]))
+    frames = [(*one, what) for one, what in zip(around or (), MARKED, strict=False)]
     shut = context.events_of(np.array([row]), EventKind.ZERO_WINDOW)
-    nearest: Ints = abs(shut["time_ns"] - begin).argsort(kind="stable")[:1]
-    frames += [
-        (int(one["frame"]), int(one["time_ns"]), "Window closed: the receiver takes no more") for one in shut[nearest]
-    ]
+    nearest = shut[abs(shut["time_ns"] - begin).argsort(kind="stable")[:1]]
+    frames += [(int(one["frame"]), int(one["time_ns"]), "Window closed: the receiver takes no more") for one in nearest]
     flow = context.flows[row]
-    return evidence(
-        context, row, frames or [(int(flow["last_frame"]), int(flow["last_ns"]), "Last packet of the connection")]
-    )
-
-
-def _pause_frames(context: Context, row: int, begin: int, end: int) -> Iterator[tuple[int, int, str]]:
-    flow = context.flows["flow"][row]
-    for chunk in context.tables.pauses:
-        mine = chunk[(chunk["flow"] == flow) & (chunk["start_ns"] <= begin) & (chunk["end_ns"] >= end)]
-        for one in mine[:1]:
-            yield int(one["start_frame"]), int(one["start_ns"]), "Last packet before the sender had to stop"
-            yield int(one["end_frame"]), int(one["end_ns"]), "The sender goes on"
+    return evidence(context, row, frames or [(int(flow["last_frame"]), int(flow["last_ns"]), LAST_PACKET)])
 
 
 DETECTOR = Detector("receiver_not_reading", (KIND,), ("flows", "exchanges", "pauses", "events"), Settings, find)

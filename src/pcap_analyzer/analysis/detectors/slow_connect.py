@@ -24,12 +24,12 @@ from pcap_analyzer.analysis.findings import (
     Case,
     Proof,
     Words,
+    case_of,
     evidence,
     finding,
     services_of,
     severity,
     since_start,
-    worst_first,
 )
 from pcap_analyzer.analysis.intervals import Code
 from pcap_analyzer.analysis.model import Category, Confidence, Evidence, Finding, FindingKind, Number, Severity
@@ -93,15 +93,9 @@ def find(context: Context, settings: Settings) -> Iterator[Finding]:
     yield from _late(context, SLOW, np.flatnonzero(up & ~repeated & slow))
 
 
-def _case(context: Context, rows: Ints) -> Case:
-    connects = context.account.intervals.of(Code.TCP_CONNECT)
-    mine = connects.where(np.isin(connects.flow, rows))
-    return Case(worst_first(rows, context.account.flow_ns[rows, Code.TCP_CONNECT]), mine, mine.wall_ns() / 1e9)
-
-
 def _failed(context: Context, kind: FindingKind, rows: Ints) -> Iterator[Finding]:
     for mine in services_of(context, rows):
-        case = _case(context, mine)
+        case = case_of(context, mine, (Code.TCP_CONNECT,))
         row = int(case.rows[0])
         server, client = context.names.server(row), context.names.client_host(row)
         tries = int(context.flows["syn_count"][mine].sum())
@@ -145,7 +139,7 @@ def _failure_severity(context: Context, case: Case) -> Severity:
 
 def _late(context: Context, kind: FindingKind, rows: Ints) -> Iterator[Finding]:
     for mine in services_of(context, rows):
-        case = _case(context, mine)
+        case = case_of(context, mine, (Code.TCP_CONNECT,))
         row = int(case.rows[0])
         server = context.names.server(row)
         took = context.account.flow_ns[mine, Code.TCP_CONNECT] / 1e9
