@@ -107,6 +107,28 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         upgrade.upgrade(url)
 
 
+KILLED_IN_A_TRANSACTION = """
+import os, signal, sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("PRAGMA cache_size = 1")  # changed pages go to the file before the commit
+database.execute("BEGIN IMMEDIATE")
+database.executemany("INSERT INTO setup_links VALUES (?, ?, '', '', NULL)", [(i, f"{i:064}") for i in range(2000)])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_database_whose_writer_was_killed_is_rolled_back_and_used(tmp_path: Path) -> None:
+    url = SqliteUrl(tmp_path / "killed.db")
+    upgrade.upgrade(url)
+    before = old.dump(url.path)
+    subprocess.run([sys.executable, "-c", KILLED_IN_A_TRANSACTION, str(url.path)], check=False)
+    assert (tmp_path / "killed.db-journal").stat().st_size > 0
+
+    assert upgrade.upgrade(url) == upgrade.head()
+
+    assert old.dump(url.path) == before
+
+
 def test_alembic_typed_by_hand_upgrades_with_a_backup_and_finds_nothing_left_to_generate(tmp_path: Path) -> None:
     old.build(tmp_path / "pcap_analyzer.db", old.CHAIN[0])
 

@@ -115,11 +115,14 @@ def head() -> str:
 
 
 def probe(url: SqliteUrl) -> Probe:
-    """Look at the file without changing it; raises DatabaseUnavailable when this release must not touch it."""
+    """Look at the file; raises DatabaseUnavailable when this release must not touch it.
+
+    It is opened for writing only so that SQLite can roll back what a killed writer left half done.
+    """
     if not url.path.exists() or url.path.stat().st_size == 0:
         return Probe(frozenset(), None)
     try:
-        with closing(sqlite3.connect(f"{url.path.as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{url.path.as_uri()}?mode=rw", uri=True)) as connection:
             tables = frozenset(name for (name,) in connection.execute(_TABLES))
             versions = []
             if "alembic_version" in tables:
