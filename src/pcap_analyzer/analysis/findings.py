@@ -148,13 +148,15 @@ def evidence(context: Context, row: int, frames: Sequence[tuple[int, int, str]])
 
 
 def longest_pause(context: Context, case: Case, marked: tuple[str, str]) -> tuple[Evidence, ...]:
-    """The packets around the longest interval of a case that is a pause; else the last packet of its flow."""
+    """The packets around the longest pause of a case; of an answer that broke off, its last packet and the flow's."""
     worst = int(case.intervals.length_ns.argmax())
     row = int(case.intervals.flow[worst])
     frames = pause_frames(context, row, int(case.intervals.start_ns[worst]), int(case.intervals.end_ns[worst]))
     flow = context.flows[row]
     if frames is None:
-        return evidence(context, row, ((int(flow["last_frame"]), int(flow["last_ns"]), LAST_PACKET),))
+        exchange = context.account.exchanges[int(case.intervals.unit[worst])]
+        spoken = (int(exchange["response_last_frame"]), int(exchange["response_last_ns"]), marked[0])
+        return evidence(context, row, (spoken, (int(flow["last_frame"]), int(flow["last_ns"]), LAST_PACKET)))
     return evidence(
         context, row, tuple((frame, time_ns, what) for (frame, time_ns), what in zip(frames, marked, strict=True))
     )

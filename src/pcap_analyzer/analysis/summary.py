@@ -7,7 +7,16 @@ import numpy as np
 from pcap_analyzer.analysis.columns import Ints, Rows, address_keys, group, integers
 from pcap_analyzer.analysis.context import Context
 from pcap_analyzer.analysis.intervals import WAITING_CODES, Code
-from pcap_analyzer.analysis.model import CaptureSummary, Category, Finding, FlowRow, Series, WaitingAccount, WaitShare
+from pcap_analyzer.analysis.model import (
+    CaptureSummary,
+    Category,
+    Finding,
+    FlowRow,
+    Series,
+    Severity,
+    WaitingAccount,
+    WaitShare,
+)
 from pcap_analyzer.analysis.paths import TCP, UDP, sent_again
 from pcap_analyzer.capture.tables import C2S, S2C, App, Tables
 
@@ -145,7 +154,8 @@ def _diagnosis(waiting: dict[Category, float], server: str, stream: int, finding
         for one in (*named, *same):
             if one.category is category:
                 return one.kind
-    return named[0].kind if named and named[0].seconds is not None else None
+    # Failures may cost no waiting and still be what ails a flow.
+    return next((one.kind for one in named if one.severity.rank >= Severity.MEDIUM.rank), None)
 
 
 def series(tables: Tables) -> Series | None:

@@ -78,8 +78,8 @@ def _report(context: Context, case: Case) -> Finding:
     words = Words(
         title=f"Lost packets {side} cost {duration(case.seconds)} on connections to {server}",
         explanation=(
-            f"{count(again, 'packet')} of {sent:,} with data had to be sent again on "
-            f"{count(len(case.rows), 'connection')}. The longest single wait was {duration(longest)}.",
+            f"{_sent_again(again, sent)} on {count(len(case.rows), 'connection')}. "
+            f"The longest single wait was {duration(longest)}.",
             when(context, case.intervals),
         ),
         next_step=f"Ask whoever runs the network {side} for errors, drops and full queues on the links between "
@@ -95,6 +95,12 @@ def _report(context: Context, case: Case) -> Finding:
         _evidence(context, case), numbers, bounded_confidence(case.intervals), severity(case.seconds, context.waited_s)
     )
     return finding(context, KIND, case, words, proof)
+
+
+def _sent_again(again: int, sent: int) -> str:
+    if again == 0:
+        return "What was missing did not come again"
+    return f"{count(again, 'packet')} of {sent:,} with data had to be sent again"
 
 
 def _evidence(context: Context, case: Case) -> tuple[Evidence, ...]:
