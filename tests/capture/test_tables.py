@@ -57,7 +57,7 @@ def test_codes_count_like_the_enums_of_the_contract() -> None:
 
 
 def test_every_code_of_the_kernel_has_its_words() -> None:
-    kernel = Kernel(16, 16, 16)
+    kernel = Kernel(16, 1 << 20, 16, 16)
     assert len(kernel.skipped()) == len(faults.UNDECODED_KINDS)
     assert len(kernel.overflows()) == len(faults.OVERFLOW_KINDS)
     faulty = (KERNEL / "records.pxd").read_text().split("cdef enum Fault:\n")[1].split("\n\n")[0].splitlines()

@@ -2,16 +2,13 @@
 
 from pathlib import Path
 
-import numpy as np
-
-from pcap_analyzer.capture.reader import Limits, read
+from pcap_analyzer.capture.reader import read
 from pcap_analyzer.capture.tables import C2S, S2C, EventKind, Role, Tables
 from tests.capture.conversation import CLIENT, CLIENT_ISN, MS, SERVER, START_NS, Conversation, after_start
 from tests.packets import (
     Frame,
     Ipv4,
     Tcp,
-    Udp,
     ethernet,
     icmp_error,
     mss_option,
@@ -301,58 +298,6 @@ def test_a_quote_of_a_flow_never_captured_uses_up_a_stream_number_and_gives_no_r
     path = tmp_path / "a.pcap"
     write_pcap(path, [Frame(START_NS, ethernet(error)), Frame(START_NS, ethernet(seen))])
     assert read(path).flows.rows()["stream"].tolist() == [1]
-
-
-def test_a_fragmented_datagram_counts_at_its_last_fragment_in_any_order(tmp_path: Path) -> None:
-    whole = Ipv4(CLIENT, SERVER, Udp(5_000, 6_000, b"x" * 1000), identification=9)
-    pieces = whole.fragments(256)
-    frames = [Frame(START_NS + i, ethernet(piece)) for i, piece in enumerate([pieces[1], pieces[0], *pieces[2:]])]
-    path = tmp_path / "a.pcap"
-    write_pcap(path, frames)
-    tables = read(path)
-    row = tables.flows.rows()[0]
-    assert (row["first_frame"], row["payload_bytes"].tolist()) == (len(pieces), [1000, 0])
-    assert tables.capture.undecoded == {"fragment without the rest": len(pieces) - 1}
-
-
-def test_more_datagrams_than_places_are_counted(tmp_path: Path) -> None:
-    frames = [
-        Frame(START_NS + i, ethernet(Ipv4(CLIENT, SERVER, Udp(1, 2, b"x" * 64), identification=i + 1).fragments(32)[0]))
-        for i in range(100)
-    ]
-    path = tmp_path / "a.pcap"
-    write_pcap(path, frames)
-    facts = read(path).capture
-    assert facts.overflows == {"datagrams under reassembly": 36}
-    assert facts.exact_until_frame == 65
-
-
-def test_over_the_live_flow_limit_the_longest_idle_leave_and_rows_stay_in_order(tmp_path: Path) -> None:
-    frames = [
-        Frame(START_NS + i * MS, ethernet(Ipv4(CLIENT, SERVER, Udp(1_000 + i % 40, 2, b"x"), identification=i + 1)))
-        for i in range(80)
-    ]
-    path = tmp_path / "a.pcap"
-    write_pcap(path, frames)
-    tables = read(path, limits=Limits(live_flows=16))
-    rows = tables.flows.rows()
-    assert np.all(np.diff(rows["flow"].astype(np.int64)) > 0)
-    assert (len(rows), int(rows["evicted"].sum())) == (80, 64)
-    assert int(rows["frames"].sum()) == 80
-    assert tables.capture.overflows == {"live flows": 64}
-    assert tables.capture.exact_until_frame == 17
-
-
-def test_tables_that_are_spilled_read_back_the_same(tmp_path: Path) -> None:
-    talk = download()
-    talk.server(300, 1449, 101, "A", FULL)
-    talk.client(301, 101, 1 + 1448 * 3)
-    path = tmp_path / "a.pcap"
-    write_pcap(path, talk.frames)
-    kept, spilled = read(path), read(path, limits=Limits(table_memory_bytes=1))
-    assert np.array_equal(kept.flows.rows(), spilled.flows.rows())
-    assert np.array_equal(kept.events.rows(), spilled.events.rows())
-    assert kept.flows.rows()["retransmitted_frames"].tolist() == [[0, 1]]
 
 
 def test_roles_of_a_flow_without_handshake_follow_its_first_words(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ OVERFLOW_KINDS = (
     "open DNS lookups",
     "host pairs",
     "undecided resends",
+    "memory of live flows",
 )
 
 _ETHERTYPES = {

@@ -34,6 +34,7 @@ class Limits:
     """What one analysis may use; each is enforced, and each that is hit is counted in the facts or raised."""
 
     live_flows: int = 1_000_000
+    live_flow_bytes: int = 1 << 30  # what flows with payload own together
     unacknowledged_segments: int = 16_384  # a direction of a flow
     open_gaps: int = 256  # a direction of a flow
     table_memory_bytes: int = 64 << 20  # a table beyond it goes to a temporary file
@@ -73,7 +74,9 @@ class _Reading:
         self._limits = limits
         self._progress = progress
         self._next_progress = time.monotonic() + _PROGRESS_INTERVAL_S
-        self._kernel = Kernel(limits.live_flows, limits.unacknowledged_segments, limits.open_gaps)
+        self._kernel = Kernel(
+            limits.live_flows, limits.live_flow_bytes, limits.unacknowledged_segments, limits.open_gaps
+        )
         self._spools = [
             Spool(dtype, self._kernel.chunk_rows(index), limits.table_memory_bytes)
             for index, dtype in enumerate(TABLES.values())

@@ -72,4 +72,5 @@ cdef enum Overflow:
     OVER_LOOKUPS        # open DNS lookups
     OVER_PAIRS          # host pairs with leg samples
     OVER_COPIES         # resends whose need is not yet decided
+    OVER_MEMORY         # memory of live flows: the longest idle were closed
     OVER_COUNT

@@ -73,7 +73,7 @@ cdef class Kernel:
     cdef uint64_t closing_count
     cdef uint64_t closing_next
 
-    def __cinit__(self, uint64_t live_flows, uint32_t segments, uint32_t gaps):
+    def __cinit__(self, uint64_t live_flows, uint64_t memory, uint32_t segments, uint32_t gaps):
         cdef uint32_t i
         cdef Engine *e = &self.engine
         memset(e, 0, sizeof(Engine))
@@ -83,6 +83,7 @@ cdef class Kernel:
         e.seed = int.from_bytes(os.urandom(8), "little") | 1
         e.seed2 = int.from_bytes(os.urandom(8), "little") | 1
         e.live_limit = max(live_flows, <uint64_t> 1)
+        e.memory_limit = memory
         e.segment_limit = max(segments, <uint32_t> 16)
         e.gap_limit = max(gaps, <uint32_t> 1)
         e.slots = <Slot *> calloc(FIRST_SLOTS, sizeof(Slot))
@@ -106,7 +107,7 @@ cdef class Kernel:
         for i in range(e.slab_count):
             for j in range(SLAB):
                 if e.slabs[i][j].live:
-                    free_track(&e.slabs[i][j])
+                    free_track(e, &e.slabs[i][j])
             free(e.slabs[i])
         free(e.slabs)
         free(e.spare)
@@ -179,6 +180,11 @@ cdef class Kernel:
     @property
     def frames(self):
         return self.engine.frames
+
+    @property
+    def held_bytes(self):
+        """What the open flows with payload own."""
+        return self.engine.held
 
     def finish(self, uint64_t count):
         """Write out at most `count` open flows, in order of creation; False when none is left."""

@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcpy, memset
 
-from pcap_analyzer.capture.kernel.codes cimport NEVER, OVER_FLOWS, ROLE_GUESSED
+from pcap_analyzer.capture.kernel.codes cimport NEVER, OVER_FLOWS, Overflow, ROLE_GUESSED
 from pcap_analyzer.capture.kernel.exchanges cimport close_turns
 from pcap_analyzer.capture.kernel.rows cimport FlowRow, rows_add
 from pcap_analyzer.capture.kernel.state cimport Engine, Flow, SLAB, Side, Slot, Track, overflow
@@ -131,7 +131,7 @@ cdef inline Flow *create_flow(
 ) noexcept nogil:
     """A new flow in the table, or NULL when memory is out. `side` sent the packet."""
     if e.live >= e.live_limit:
-        evict_idle(e, p.frame)
+        evict_idle(e, p.frame, OVER_FLOWS)
     if e.live * 2 > e.slot_mask and not grow_slots(e):
         return NULL
     if e.spare_count == 0 and not add_slab(e):
@@ -174,7 +174,7 @@ cdef inline void retire(Engine *e, Flow *f, bint evicted) noexcept nogil:
     close_turns(e, f)
     if f.sides[0].frames + f.sides[1].frames:
         write_flow(e, f, evicted)
-    free_track(f)
+    free_track(e, f)
     drop_slot(e, f)
     f.live = False
     e.spare[e.spare_count] = f
@@ -207,7 +207,7 @@ cdef inline Flow **live_flows(Engine *e) noexcept nogil:
                 n += 1
     return found
 
-cdef inline void evict_idle(Engine *e, uint64_t frame) noexcept nogil:
+cdef inline void evict_idle(Engine *e, uint64_t frame, Overflow limit) noexcept nogil:
     """Close the longest idle sixteenth at once, so that the cost of sorting is spread."""
     cdef Flow **flows = live_flows(e)
     cdef uint64_t n = max(<uint64_t> 1, e.live // 16)
@@ -217,7 +217,7 @@ cdef inline void evict_idle(Engine *e, uint64_t frame) noexcept nogil:
     qsort(flows, e.live, sizeof(Flow *), by_age)
     for i in range(n):
         retire(e, flows[i], True)
-        overflow(e, OVER_FLOWS, frame)
+        overflow(e, limit, frame)
     free(flows)
 
 cdef inline void write_flow(Engine *e, Flow *f, bint evicted) noexcept nogil:

@@ -3,8 +3,8 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from pcap_analyzer.capture.kernel.codes cimport EVENT_CLOCK_STEP, EVENT_DUPLICATE_FRAME
-from pcap_analyzer.capture.kernel.flows cimport create_flow, find_flow, make_key
+from pcap_analyzer.capture.kernel.codes cimport EVENT_CLOCK_STEP, EVENT_DUPLICATE_FRAME, OVER_MEMORY
+from pcap_analyzer.capture.kernel.flows cimport create_flow, evict_idle, find_flow, make_key
 from pcap_analyzer.capture.kernel.fragments cimport add_fragment
 from pcap_analyzer.capture.kernel.icmp cimport follow_icmp
 from pcap_analyzer.capture.kernel.legs cimport round_trip
@@ -99,6 +99,8 @@ cdef inline uint64_t duplicate_of(
 
 cdef inline void follow_packet(Engine *e, Packet *p) noexcept nogil:
     """A TCP or UDP packet."""
+    if e.held > e.memory_limit:
+        evict_idle(e, p.frame, OVER_MEMORY)
     cdef uint64_t key[5]
     cdef uint8_t side = make_key(p, key)
     cdef uint64_t hash = hash_key(e, key)

@@ -123,6 +123,7 @@ cdef inline void stash(Engine *e, Flow *f, const Packet *p, uint8_t side, int64_
         if w.stash == NULL:
             e.out_of_memory = True
             return
+        e.held += STASH_SEGMENTS * sizeof(Stashed)
     if w.stash_count == STASH_SEGMENTS or w.stash_bytes + p.payload_captured > STASH_BYTES:
         overflow(e, OVER_STASH, p.frame)
         give_up(f, side)
@@ -140,6 +141,7 @@ cdef inline void stash(Engine *e, Flow *f, const Packet *p, uint8_t side, int64_
     s.frame = p.frame
     w.stash_count += 1
     w.stash_bytes += p.payload_captured
+    e.held += p.payload_captured
 
 cdef inline void parse_piece(
     Engine *e, Flow *f, uint8_t side, const uint8_t *d, int64_t start, uint32_t length, uint32_t captured,
@@ -165,6 +167,7 @@ cdef inline void drain_stash(Engine *e, Flow *f, uint8_t side) noexcept nogil:
             continue
         w.stash_count -= 1
         w.stash_bytes -= s.captured
+        e.held -= s.captured
         memmove(w.stash + i, w.stash + i + 1, (w.stash_count - i) * sizeof(Stashed))
         if not w.parser.off and s.start + s.length > w.parser.want:
             parse_piece(e, f, side, s.bytes, s.start, s.length, s.captured, s.time, s.frame)

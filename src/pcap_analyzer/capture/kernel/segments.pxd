@@ -21,7 +21,7 @@ cdef inline Segment *segment_at(Way *w, int64_t i) noexcept nogil:
     """Entry `i` counted from the oldest in flight; -1 is the newest acknowledged one."""
     return w.segments + ((w.segment_head + i) & (w.segment_room - 1))
 
-cdef inline bint grow_segments(Way *w) noexcept nogil:
+cdef inline bint grow_segments(Engine *e, Way *w) noexcept nogil:
     cdef uint32_t room = w.segment_room * 2 if w.segment_room else 16
     cdef Segment *grown = <Segment *> malloc(room * sizeof(Segment))
     cdef uint32_t i
@@ -29,6 +29,7 @@ cdef inline bint grow_segments(Way *w) noexcept nogil:
         return False
     for i in range(w.segment_count):
         grown[i] = segment_at(w, i)[0]
+    e.held += (room - w.segment_room) * sizeof(Segment)
     free(w.segments)
     w.segments = grown
     w.segment_room = room
@@ -43,7 +44,7 @@ cdef inline Segment *push_segment(
     cdef Segment *s
     if w.segment_count == w.segment_room:
         if w.segment_room < (e.segment_limit if heard else 64):
-            if not grow_segments(w):
+            if not grow_segments(e, w):
                 e.out_of_memory = True
                 return NULL
         else:
@@ -109,6 +110,7 @@ cdef inline Gap *insert_gap(Engine *e, Way *w, uint32_t at, uint64_t frame) noex
         if grown == NULL:
             e.out_of_memory = True
             return NULL
+        e.held += (w.gap_room + 4) * sizeof(Gap)
         w.gaps = grown
         w.gap_room = w.gap_room * 2 + 4
     memmove(w.gaps + at + 1, w.gaps + at, (w.gap_count - at) * sizeof(Gap))
@@ -134,6 +136,7 @@ cdef inline Copy *push_copy(Engine *e, Way *w, uint64_t frame) noexcept nogil:
         if w.copies == NULL:
             e.out_of_memory = True
             return NULL
+        e.held += MAX_COPIES * sizeof(Copy)
     if w.copy_count == MAX_COPIES:
         if not w.copies[0].covered:
             overflow(e, OVER_COPIES, frame)
@@ -163,6 +166,7 @@ cdef inline AckState *push_ack(Engine *e, Way *w, int64_t keep_ns) noexcept nogi
                 return NULL
             for i in range(w.ack_count):
                 grown[i] = ack_at(w, w.ack_base + i)[0]
+            e.held += (room - w.ack_room) * sizeof(AckState)
             free(w.acks)
             w.acks = grown
             w.ack_room = room

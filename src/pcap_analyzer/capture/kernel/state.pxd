@@ -191,6 +191,8 @@ cdef struct Engine:
     uint64_t seed
     uint64_t seed2
     uint64_t live_limit
+    uint64_t memory_limit   # bytes of tracks over which the longest idle flows are closed
+    uint64_t held           # bytes of tracks and what they own
     uint32_t segment_limit
     uint32_t gap_limit
     Rows rows[T_COUNT]

@@ -130,7 +130,7 @@ cdef inline void end_server_record(Flow *f, Parser *r) noexcept nogil:
         if t.tls_ccs[s]:
             t.tls_finished[s] = True
 
-cdef inline void end_record(Flow *f, uint8_t side, int64_t time, uint64_t frame) noexcept nogil:
+cdef inline void end_record(Engine *e, Flow *f, uint8_t side, int64_t time, uint64_t frame) noexcept nogil:
     """A whole record of `side` has passed."""
     cdef Track *t = f.track
     cdef Way *w = &t.ways[side]
@@ -140,6 +140,7 @@ cdef inline void end_record(Flow *f, uint8_t side, int64_t time, uint64_t frame)
             read_hello(f, w.hello, w.hello_have, side != f.client_side)
             if side != f.client_side and t.tls_server_hello_ns == NEVER:
                 t.tls_server_hello_ns = r.record_ns
+        e.held -= w.hello_length
         free(w.hello)
         w.hello = NULL
     if r.record_kind == ALERT and r.record_length == 2 and t.tls_alert_ns == NEVER:
@@ -172,6 +173,7 @@ cdef inline bint begin_record(Engine *e, Flow *f, uint8_t side) noexcept nogil:
             e.out_of_memory = True
             return False
         w.hello_length = r.record_length
+        e.held += r.record_length
         w.hello_have = 0
     return True
 
@@ -210,4 +212,4 @@ cdef inline void feed_tls(
             r.stage = 0
             r.have = 0
             r.record_end = r.want
-            end_record(f, side, time, frame)
+            end_record(e, f, side, time, frame)

@@ -1,15 +1,15 @@
 """The track of a flow with payload: made at the first one, freed with the flow."""
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from pcap_analyzer.capture.kernel.codes cimport NEVER
 from pcap_analyzer.capture.kernel.hearing cimport hear, offset_of
 from pcap_analyzer.capture.kernel.legs cimport find_pair
 from pcap_analyzer.capture.kernel.payload cimport is_probe, take_payload
-from pcap_analyzer.capture.kernel.segments cimport push_ack
+from pcap_analyzer.capture.kernel.segments cimport MAX_COPIES, push_ack
 from pcap_analyzer.capture.kernel.state cimport Engine, Flow, Side, Track
-from pcap_analyzer.capture.kernel.ways cimport AckState, Way
+from pcap_analyzer.capture.kernel.ways cimport AckState, Copy, Gap, STASH_SEGMENTS, Segment, Stashed, Way
 from pcap_analyzer.capture.kernel.wire cimport ACK, FIN, Packet, RST, SYN
 
 cdef inline bint make_track(Engine *e, Flow *f) noexcept nogil:
@@ -21,6 +21,7 @@ cdef inline bint make_track(Engine *e, Flow *f) noexcept nogil:
         e.out_of_memory = True
         return False
     f.track = t
+    e.held += sizeof(Track)
     if f.pair == NULL:
         f.pair = find_pair(e, f)
     t.tls_start_ns = t.tls_server_hello_ns = t.tls_end_ns = t.tls_alert_ns = NEVER
@@ -40,7 +41,18 @@ cdef inline bint make_track(Engine *e, Flow *f) noexcept nogil:
             s.moved = False
     return True
 
-cdef inline void free_track(Flow *f) noexcept nogil:
+cdef inline uint64_t way_bytes(const Way *w) noexcept nogil:
+    """What the arrays of one direction take: what was added to `Engine.held` for them."""
+    cdef uint64_t size = w.segment_room * sizeof(Segment) + w.gap_room * sizeof(Gap) + w.ack_room * sizeof(AckState)
+    if w.copies != NULL:
+        size += MAX_COPIES * sizeof(Copy)
+    if w.stash != NULL:
+        size += STASH_SEGMENTS * sizeof(Stashed) + w.stash_bytes
+    if w.hello != NULL:
+        size += w.hello_length
+    return size
+
+cdef inline void free_track(Engine *e, Flow *f) noexcept nogil:
     cdef Way *w
     cdef int side
     cdef uint32_t i
@@ -48,6 +60,7 @@ cdef inline void free_track(Flow *f) noexcept nogil:
         return
     for side in range(2):
         w = &f.track.ways[side]
+        e.held -= way_bytes(w)
         free(w.segments)
         free(w.gaps)
         free(w.acks)
@@ -56,6 +69,7 @@ cdef inline void free_track(Flow *f) noexcept nogil:
         for i in range(w.stash_count):
             free(w.stash[i].bytes)
         free(w.stash)
+    e.held -= sizeof(Track)
     free(f.track)
     f.track = NULL
 
