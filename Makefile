@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 KERNEL := src/pcap_analyzer/capture/kernel
 STATIC := src/pcap_analyzer/web/static
+BUNDLE := src/pcap_analyzer/report/static
 REQUIREMENTS := requirements/build.txt requirements/run.txt requirements/dev.txt
 
 .PHONY: help setup run test lint bench acceptance format lock schema clean
@@ -47,7 +48,7 @@ lock: $(VENV)/.installed ## compile the hashed requirement locks from requiremen
 	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o $$name.txt $$name.in || exit 1; done
 
 clean: ## remove everything that setup made
-	rm -rf $(VENV) build frontend/node_modules $(STATIC)
+	rm -rf $(VENV) build frontend/node_modules $(STATIC) $(BUNDLE)
 	rm -f $(KERNEL)/*.c $(KERNEL)/*.so
 
 # --- what setup is made of ---------------------------------------------------------------------
@@ -71,6 +72,11 @@ frontend/node_modules/.installed: frontend/package.json frontend/package-lock.js
 	@node -e 'const [a,b]=process.versions.node.split(".").map(Number); process.exit(a>20||(a===20&&b>=19)?0:1)' || { echo "Node 20.19 or newer is needed for the pages" >&2; exit 1; }
 	cd frontend && npm ci --silent --no-audit --no-fund
 	@touch $@
+
+# The one-file report's bundle comes from the same build.
+ifeq ($(wildcard $(BUNDLE)/report.js),)
+.PHONY: $(STATIC)/.built
+endif
 
 $(STATIC)/.built: frontend/node_modules/.installed $(shell find frontend -path frontend/node_modules -prune -o -type f -print 2>/dev/null)
 	cd frontend && npm run --silent build
