@@ -195,6 +195,13 @@ def test_an_ack_that_releases_after_a_loss_is_recovery() -> None:
     assert judged(**facts)["loss_recovery"] == 1.0
 
 
+def test_packets_spread_by_a_window_that_a_loss_cut_are_recovery_in_part() -> None:
+    facts = {"in_flight_bytes": 3_000, "flight_before_loss_bytes": 12_000, "after_loss": True, "release_ns": T0 + 2 * S}
+    rows = [flow(leg_min_ns=(0, S)), exchange(response_last_ns=T0 + 4 * S), pause(start_s=2.0, end_s=2.2, **facts)]
+    found = seconds(account(tables(*rows)))
+    assert found["loss_recovery"] == pytest.approx(0.15)
+
+
 def test_equal_pauses_between_single_packets_are_pacing() -> None:
     paced = [pause(start_s=2 + 0.1 * i, end_s=2.1 + 0.1 * i, start_frame=6 + i, end_frame=7 + i) for i in range(8)]
     made = account(tables(flow(), exchange(response_last_ns=T0 + 4 * S), *paced))

@@ -88,17 +88,26 @@ def tail_marks(exchanges: Rows, row: Ints, ends: Ends, first: int) -> list[Rows]
     return [path[answered], waiting[unfinished], rest]
 
 
-def pause_marks(pauses: Pauses, exchange: Rows, setting: pause_rules.Setting) -> Rows:
+def pause_marks(pauses: Pauses, exchange: Rows, setting: pause_rules.Setting) -> list[Rows]:
     """Two marks that open each pause and one that ends it; pauses outside of their run are the gap's or idle.
 
     `exchange` has the exchange of each pause.
     """
     rows = pauses.rows
     end_of_run = np.where(rows["direction"] == C2S, exchange["request_last_ns"], exchange["response_last_ns"])
-    real = rows["end_ns"] - rows["start_ns"] >= setting.paths.pause_floor_ns[pauses.flow]
-    real &= rows["start_ns"] < end_of_run
-    rows, flow, position = rows[real], pauses.flow[real], pauses.position[real]
-    judged = pause_rules.judge(rows, pause_rules.Scene(flow, position, exchange[real], setting))
+    inside = rows["start_ns"] < end_of_run
+    long = rows["end_ns"] - rows["start_ns"] >= setting.paths.pause_floor_ns[pauses.flow]
+    real, slowed = np.flatnonzero(inside & long), np.flatnonzero(inside & ~long & rows["after_loss"])
+    scene = pause_rules.Scene(pauses.flow[real], pauses.position[real], exchange[real], setting)
+    return [
+        *_marks_of(pauses, real, pause_rules.judge(rows[real], scene)),
+        *_marks_of(pauses, slowed, pause_rules.slowed_transfer(rows[slowed])),
+    ]
+
+
+def _marks_of(pauses: Pauses, index: Ints, judged: pause_rules.Judged) -> tuple[Rows, Rows, Rows]:
+    """Marks of the pauses at `index`, which is their order too."""
+    rows, flow, position = pauses.rows[index], pauses.flow[index], pauses.position[index]
     request = rows["direction"] == C2S
     transfer = np.where(request, int(Code.REQUEST_TRANSFER), int(Code.RESPONSE_TRANSFER))
     begin = marks(flow, position, 0, integers(rows, "start_ns"), judged.first_code)
@@ -108,6 +117,6 @@ def pause_marks(pauses: Pauses, exchange: Rows, setting: pause_rules.Setting) ->
     cut["low_ns"][judged.presumed] = 0
     for step, part in enumerate((begin, cut, resume)):
         part["stage"] = np.where(request, REQUEST_PAUSES, RESPONSE_PAUSES)
-        part["step"] = 3 * np.arange(len(rows)) + step
+        part["step"] = 3 * index + step
     begin["side"] = cut["side"] = rows["direction"]
-    return np.concatenate((begin, cut, resume))
+    return begin, cut, resume

@@ -93,6 +93,21 @@ def judge(pauses: Rows, scene: Scene) -> Judged:
     )
 
 
+def slowed_transfer(pauses: Rows) -> Judged:
+    """Silences shorter than a pause while a loss still keeps the window small.
+
+    The ACK clock spreads packets closer than a pause: what the flight is of the largest before the loss stays transfer,
+    the rest is the loss's.
+    """
+    start, length = integers(pauses, "start_ns"), integers(pauses, "end_ns") - integers(pauses, "start_ns")
+    before = np.maximum(integers(pauses, "flight_before_loss_bytes"), 1)
+    share = np.clip(integers(pauses, "in_flight_bytes") / before, 0.0, 1.0)
+    none = np.zeros(len(pauses), np.bool_)
+    lost = np.full(len(pauses), int(Code.LOSS_RECOVERY))
+    cut = start + (length * share).astype(np.int64)
+    return Judged(_transfer(integers(pauses, "direction")), cut, lost, none, none)
+
+
 def _over(ended: Mask, position: Ints) -> Mask:
     """From the first pause on that ended an exchange's response to the last pause of that exchange."""
     first = np.full(int(position.max()) + 1 if len(position) else 0, len(position))

@@ -82,7 +82,7 @@ def account(tables: Tables) -> Account:
             *phases.marks_of(flows, span.flows, connected, cut=tables.capture.cut_frames > 0),
             *exchange_marks(exchange, row, gaps.part(span.exchanges), span.exchanges.start),
             *tail_marks(exchange, row, ends, span.exchanges.start),
-            pause_marks(silent, ended[silent.position], setting),
+            *pause_marks(silent, ended[silent.position], setting),
         ]
         tiles.append(tile(_without_half_seen(parts, span.flows, flows, paths), first_ns, last_ns))
     lookups = _lookups(tables)
