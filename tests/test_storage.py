@@ -64,6 +64,20 @@ def test_parts_of_an_earlier_service_are_swept_and_nothing_else(storage: Storage
     assert files(storage) == ["captures/one"]
 
 
+def test_a_note_outlives_the_sweep_until_the_object_is_confirmed(storage: Storage) -> None:
+    part = storage.new_part()
+    part.write(b"abc")
+    storage.keep_unconfirmed(part, "captures/one")
+
+    storage.sweep_parts()
+    noted = storage.unconfirmed()
+    storage.confirm("captures/one")
+
+    assert noted == ("captures/one",)
+    assert storage.unconfirmed() == ()
+    assert files(storage) == ["captures/one"]
+
+
 @pytest.mark.parametrize(
     "key", ["../secret", "/etc/passwd", "captures/../../x", "", "captures//x", "captures/.", "a b", "a\0b"]
 )

@@ -15,6 +15,7 @@ from typing import BinaryIO
 from pcap_analyzer.errors import AppError, NotFound, StorageFull, StorageUnavailable
 
 PARTS = "parts"
+UNCONFIRMED = ".unconfirmed"
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -79,7 +80,8 @@ class Storage:
         """Remove what an earlier service was receiving when it ended; only for who holds the folder alone."""
         with storage_errors():
             for part in (self.folder / PARTS).iterdir():
-                part.unlink()
+                if part.suffix != UNCONFIRMED:
+                    part.unlink()
 
     def free_bytes(self) -> int:
         with storage_errors():
@@ -98,6 +100,27 @@ class Storage:
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             part.path.rename(target)
             _sync_folder(target.parent)
+
+    def keep_unconfirmed(self, part: Part, key: str) -> None:
+        """`keep`, with a note that nothing refers to the object yet, for whoever finds it after a crash."""
+        with storage_errors():
+            self._note(key).touch(exist_ok=False)
+        self.keep(part, key)
+
+    def confirm(self, key: str) -> None:
+        """Something refers to the object now, or it is gone: forget the note."""
+        with storage_errors():
+            self._note(key).unlink(missing_ok=True)
+
+    def unconfirmed(self) -> tuple[str, ...]:
+        """Keys that were kept, or were about to be, when an earlier service ended."""
+        with storage_errors():
+            notes = sorted((self.folder / PARTS).glob(f"*{UNCONFIRMED}"))
+        return tuple(note.stem.replace("~", "/") for note in notes)
+
+    def _note(self, key: str) -> Path:
+        self._path(key)
+        return self.folder / PARTS / f"{key.replace('/', '~')}{UNCONFIRMED}"
 
     def put(self, key: str, content: bytes) -> None:
         """Write an object whole, over an older one of that key."""

@@ -1,12 +1,14 @@
 """Rules of tasks."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from pcap_analyzer.errors import Conflict, NotFound
 from pcap_analyzer.services import tasks
 from pcap_analyzer.services.tasks import Received, clean_filename
+from pcap_analyzer.storage import Storage
 from pcap_analyzer.store import tasks as rows
 from pcap_analyzer.store import users
 from pcap_analyzer.store.models import Role
@@ -83,6 +85,28 @@ async def test_what_did_not_fail_cannot_be_tried_again(database: Database) -> No
 
         with pytest.raises(Conflict):
             await tasks.retry(session, ann, "one")
+
+
+async def test_a_capture_whose_task_was_never_committed_goes_at_the_next_start_and_no_other(
+    database: Database, tmp_path: Path
+) -> None:
+    storage = Storage(tmp_path / "data")
+    storage.prepare()
+    for name in ("committed", "never-committed"):
+        part = storage.new_part()
+        part.write(b"abc")
+        storage.keep_unconfirmed(part, tasks.capture_key(name))
+    storage.put(tasks.capture_key("of-another-database"), b"abc")
+    async with database.transaction() as session:
+        await tasks.create(session, await viewer(session), Received("committed", "one", 3), NOW)
+
+        assert await tasks.settle_uploads(session, storage) == 1
+        assert await tasks.settle_uploads(session, storage) == 0
+
+    assert sorted(path.name for path in (tmp_path / "data").rglob("*") if path.is_file()) == [
+        "committed",
+        "of-another-database",
+    ]
 
 
 async def test_deletion_names_the_objects_that_go_too(database: Database) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from pcap_analyzer.errors import Conflict, NotFound
+from pcap_analyzer.storage import Storage
 from pcap_analyzer.store import tasks
 from pcap_analyzer.store.models import ProgressSnapshot, Task, TaskStatus
 from pcap_analyzer.store.session import AsyncSession
@@ -95,6 +96,20 @@ async def create(session: AsyncSession, viewer: Viewer, received: Received, now:
         uploaded_at=now,
     )
     await tasks.add(session, new)
+
+
+async def settle_uploads(session: AsyncSession, storage: Storage) -> int:
+    """Remove captures whose task was never committed when the service ended: nobody was told that they are kept.
+
+    Returns how many. For the start alone, before anybody uploads.
+    """
+    removed = 0
+    for key in storage.unconfirmed():
+        if not await tasks.exists(session, key.removeprefix("captures/")):
+            storage.delete(key)
+            removed += 1
+        storage.confirm(key)
+    return removed
 
 
 async def overview(session: AsyncSession, viewer: Viewer, search: Search) -> Overview:

@@ -119,6 +119,11 @@ async def get(session: AsyncSession, viewer: Viewer, task_id: str) -> Task | Non
     return found.first()
 
 
+async def exists(session: AsyncSession, task_id: str) -> bool:
+    """Whether there is such a task, whoever owns it."""
+    return await session.scalar(select(Task.task_id).where(Task.task_id == task_id)) is not None
+
+
 async def active(session: AsyncSession, viewer: Viewer) -> Sequence[Task]:
     """Tasks that run or wait, in the order in which they run."""
     found = await session.scalars(

@@ -16,7 +16,7 @@ from types import FrameType
 
 from pcap_analyzer.errors import StorageUnavailable, UsageError
 from pcap_analyzer.jobs.embedded import Dispatcher, Limits
-from pcap_analyzer.services import accounts
+from pcap_analyzer.services import accounts, tasks
 from pcap_analyzer.services.passwords import Passwords
 from pcap_analyzer.settings import Settings
 from pcap_analyzer.storage import Storage
@@ -57,6 +57,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         dispatcher = Dispatcher(database, storage, Limits(settings.concurrent_analyses, settings.analysis_time_limit_s))
         try:
             async with database.transaction() as session:
+                await tasks.settle_uploads(session, storage)
                 link = await accounts.new_setup_link(session, datetime.now(UTC))
             await dispatcher.start()
             yield Runtime(settings, database, storage, Passwords(), dispatcher, link)

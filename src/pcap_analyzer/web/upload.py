@@ -68,19 +68,22 @@ async def take(body: AsyncIterator[bytes], announced: Announced, runtime: Runtim
     """Store the bytes, then record the task; the capture is synced before the task exists."""
     _check_size(announced.size_bytes or 0, runtime)
     task_id = tasks.new_id()
+    key = tasks.capture_key(task_id)
     part = runtime.storage.new_part()
     try:
         await _store(body, part, announced, runtime)
-        await asyncio.to_thread(runtime.storage.keep, part, tasks.capture_key(task_id))
-    finally:
-        await asyncio.to_thread(part.discard)
-    received = Received(task_id, announced.filename, part.size)
-    try:
+        await asyncio.to_thread(runtime.storage.keep_unconfirmed, part, key)
         async with runtime.database.transaction() as session:
-            await tasks.create(session, viewer, received, datetime.now(UTC))
-    except BaseException:  # also when the request is cancelled: without its row nobody would find the file
-        runtime.storage.delete(tasks.capture_key(task_id))
+            await tasks.create(session, viewer, Received(task_id, announced.filename, part.size), datetime.now(UTC))
+    except asyncio.CancelledError:
+        part.discard()  # whether the commit went through is not known: the note lets the next start decide
         raise
+    except BaseException:
+        part.discard()
+        runtime.storage.delete(key)
+        runtime.storage.confirm(key)
+        raise
+    runtime.storage.confirm(key)
     runtime.dispatcher.wake()
     return task_id
 
