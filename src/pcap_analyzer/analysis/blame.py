@@ -19,6 +19,7 @@ from pcap_analyzer.capture.tables import C2S, S2C, EventKind, Role
 CHATTY_EXCHANGES, CHATTY_ROUND_TRIP_NS = 20, 100 * MS
 ONE_SIDE = 0.7  # so many losses on one side of the capture point name that side
 MANY_EXCHANGES, LONG_S = 10, 3.0
+LATE_ROUND_TRIPS = 3  # a connect takes one
 OTHERS_WAITING = 3  # small exchanges that pay for a queue
 
 
@@ -82,10 +83,10 @@ def rank(context: Context, alike: tuple[Code, ...] = ()) -> Ranking:
 
 def alike(context: Context, top: Code, blamed: Blame, ranking: Ranking) -> tuple[Code, ...]:
     """The top and what has the same cause: a far server costs connects and answers alike."""
-    if blamed.cause is not Cause.NETWORK_DELAY:
+    if blamed.cause is not Cause.NETWORK_DELAY or blamed.party is Party.UNKNOWN:
         return (top,)
     others = [code for code in (Code.PATH_DELAY, Code.TCP_CONNECT) if code in ranking.seconds and code is not top]
-    same = (code for code in others if who(context, code, context.account.counted_of([code])).cause is blamed.cause)
+    same = (code for code in others if who(context, code, context.account.counted_of([code])) == blamed)
     return (top, *same)
 
 
@@ -183,7 +184,10 @@ def _connect(context: Context, _: Intervals) -> Blame:
     if lasted[~up].sum() > 0.5 * lasted.sum():
         return Blame(Cause.INSUFFICIENT_DATA, Party.UNKNOWN)
     if retried[up].sum() < 0.5 * lasted.sum():
-        return Blame(Cause.NETWORK_DELAY, Party.NETWORK)
+        # Packets go there and back in far less than a connect takes: something at the far end answers late.
+        round_trip = context.account.paths.round_trip_ns[dialled]
+        late = float(np.median(lasted[up])) >= LATE_ROUND_TRIPS * float(np.median(round_trip[up]))
+        return Blame(Cause.NETWORK_DELAY, Party.UNKNOWN if late else slow_side(context))
     beyond = int((flows["syn_count"][dialled] > 1).sum())
     towards = int((flows["synack_count"][dialled] > 1).sum())
     party = (

@@ -8,15 +8,13 @@ import numpy as np
 
 from pcap_analyzer.analysis.columns import Ints, add_up, address_keys, group, integers
 from pcap_analyzer.analysis.context import Context
-from pcap_analyzer.analysis.failures import Failure
+from pcap_analyzer.analysis.failures import Failure, foreign_resets
 from pcap_analyzer.analysis.intervals import LOOKUP_UNIT, WAITING_CODES
 from pcap_analyzer.analysis.model import Cause, Party
 from pcap_analyzer.analysis.waiting import is_tcp, lookup_end_ns
-from pcap_analyzer.capture.tables import S2C
 
 MOST, SOME, FEW_ATTEMPTS = 0.5, 0.1, 3
 LOOKUP_FAILED, LOOKUP_UNKNOWN_NAME = 20, 21  # beside the values of Failure
-OTHER_DEVICE_HOPS = 3  # a reset whose TTL differs by so much comes from another device
 COSTED = 20  # services whose wall clock is computed: the ones with the largest sums
 
 CAUSES: tuple[tuple[int, Cause, Party], ...] = (
@@ -120,11 +118,8 @@ def _describe(context: Context, tcp: Ints, members: Ints, how: Ints) -> FailedSe
 
 
 def _other_device(context: Context, rows: Ints) -> bool:
-    """Whether most resets carry another TTL than the server's packets: a device between sent them."""
-    flows = context.flows[rows]
-    differs = np.abs(integers(flows, "reset_ttl") - flows["ttl_max"][:, S2C].astype(np.int64)) >= OTHER_DEVICE_HOPS
-    known = (flows["reset_ttl"] > 0) & (flows["ttl_max"][:, S2C] > 0)
-    return bool((differs & known).sum() * 2 > len(rows))
+    """Whether most resets came from a device between."""
+    return int(foreign_resets(context.flows)[rows].sum()) * 2 > len(rows)
 
 
 def _wall_s(context: Context, rows: Ints, lookups: Ints) -> float:

@@ -18,6 +18,7 @@ RESET_AFTER_NS = 1 * S  # a reset so soon after payload of unknown length cut it
 EYEBALLS_NS = 2 * S  # RFC 8305: attempts of one race start this close together
 MANY_NAMES = 10  # names that do not exist, asked for by one client: a storm
 LOOKUP_TRIES, LOOKUP_NS = 2, 5 * S  # RFC 1035, 7.2: a resolver tries again after 5 s
+OTHER_DEVICE_HOPS = 3  # a reset whose TTL differs by so much comes from another device
 SERVFAIL, NXDOMAIN = 2, 3
 
 
@@ -163,6 +164,22 @@ def _lookup_failures(lookups: Rows, last_ns: int) -> tuple[Mask, Mask]:
     clients = group(*address_keys(lookups["client_ip"]), *address_keys(lookups["server_ip"]))[1]
     counts = add_up(clients, storm.astype(np.int64), len(lookups))
     return failed, storm & (counts[clients] >= MANY_NAMES)
+
+
+def foreign_resets(flows: Rows, hops: float = OTHER_DEVICE_HOPS) -> Mask:
+    """Resets whose TTL differs from that of their sender by `hops` or more: another device sent them.
+
+    The usual TTL of a sender is the smallest that any of its flows shows, the reset's own flow if there is no other.
+    """
+    foreign = np.zeros(len(flows), np.bool_)
+    for side, address in ((C2S, "client_ip"), (S2C, "server_ip")):
+        hosts = group(*address_keys(flows[address]))[1]
+        shown = flows["ttl_max"][:, side].astype(np.int64)
+        usual = np.full(len(flows), 256)
+        np.minimum.at(usual, hosts[shown > 0], shown[shown > 0])
+        differs = np.abs(integers(flows, "reset_ttl") - usual[hosts]) >= hops
+        foreign |= (flows["reset_direction"] == side) & (flows["reset_ttl"] > 0) & (usual[hosts] < 256) & differs
+    return foreign
 
 
 def initiators(flows: Rows) -> Mask:

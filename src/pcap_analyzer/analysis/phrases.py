@@ -21,6 +21,14 @@ class Phrase:
 
 _OF_WAITING = "{share} of all waiting ({seconds} of {total})"
 
+#: Of NETWORK_DELAY where a connect takes far longer than packets need for the way.
+LATE_CONNECTS = Phrase(
+    "Connections come up slowly",
+    "Waiting for connections to {server} to come up cost " + _OF_WAITING + "{trip}.",
+    "The way is short and no packet had to be sent again: what answers the connection attempts does so late.",
+    "Ask whoever runs {host}, and the firewalls and load balancers before it, how busy they are with new connections.",
+)
+
 PHRASES: dict[Cause, Phrase] = {
     Cause.NONE: Phrase(
         "Nothing is slow here",
@@ -164,7 +172,7 @@ PHRASES: dict[Cause, Phrase] = {
     ),
     Cause.DNS_SLOW: Phrase(
         "Name look-ups are slow",
-        "The resolver {resolver} kept people waiting for " + _OF_WAITING + ", in {lookups} look-ups.",
+        "The resolver {resolver} took " + _OF_WAITING + " for {lookups} look-ups.",
         "What comes after a look-up can only begin when it is answered.",
         "Ask whoever runs the resolver {resolver} for its load and its upstream servers.",
     ),

@@ -11,7 +11,7 @@ from pcap_analyzer.analysis.failure_words import failure_words, resolver
 from pcap_analyzer.analysis.findings import severity
 from pcap_analyzer.analysis.intervals import Code
 from pcap_analyzer.analysis.model import Cause, Confidence, Party, Severity, Verdict
-from pcap_analyzer.analysis.phrases import PHRASES
+from pcap_analyzer.analysis.phrases import LATE_CONNECTS, PHRASES
 from pcap_analyzer.analysis.quantities import count, duration, percent
 from pcap_analyzer.analysis.ruled_out import ruled_out
 from pcap_analyzer.analysis.verdict import IMMEDIATE_NS, Decision
@@ -33,7 +33,10 @@ CAPTURE_CAUSES = (
 
 def verdict(context: Context, decision: Decision) -> Verdict:
     """The verdict as it is shown."""
-    phrase = PHRASES[decision.cause]
+    late = (
+        decision.code is Code.TCP_CONNECT and decision.cause is Cause.NETWORK_DELAY and decision.party is Party.UNKNOWN
+    )
+    phrase = LATE_CONNECTS if late else PHRASES[decision.cause]
     words = _words(context, decision)
     headline, sentence = phrase.headline, phrase.sentence.format_map(words)
     if decision.confidence is Confidence.LOW and decision.cause is not Cause.INSUFFICIENT_DATA:
@@ -209,7 +212,7 @@ def _following(context: Context, decision: Decision) -> str:
     if decision.code is None or decision.failed is not None or decision.cause in CAPTURE_CAUSES:
         return ""
     meant = {decision.code}
-    if decision.cause is Cause.NETWORK_DELAY:
+    if decision.cause is Cause.NETWORK_DELAY and decision.party is not Party.UNKNOWN:
         meant |= {Code.PATH_DELAY, Code.TCP_CONNECT}
     parts = {code: context.account.counted_of([code]).wall_ns() / 1e9 for code in Code if code not in meant}
     code = max(parts, key=lambda one: parts[one])

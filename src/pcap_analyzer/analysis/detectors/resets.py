@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pcap_analyzer.analysis.columns import Ints, integers
+from pcap_analyzer.analysis.columns import Ints
 from pcap_analyzer.analysis.context import Context
 from pcap_analyzer.analysis.detector import Detector, setting
+from pcap_analyzer.analysis.failures import foreign_resets
 from pcap_analyzer.analysis.findings import Case, Proof, Words, evidence, finding, services_of, since_start
 from pcap_analyzer.analysis.intervals import WAITING_CODES
 from pcap_analyzer.analysis.model import Confidence, Evidence, Finding, FindingKind, Number, Severity
@@ -60,12 +61,8 @@ def _report(context: Context, kind: FindingKind, rows: Ints, hops: float) -> Fin
     case = _case(context, rows)
     row, flows = int(case.rows[0]), context.flows[rows]
     server, client = context.names.server(row), context.names.client_host(row)
-    side = S2C if kind is BY_SERVER else C2S
-    sender_ttl = flows["ttl_max"][:, side].astype(np.int64)
-    foreign = int(
-        (abs(integers(flows, "reset_ttl") - sender_ttl) >= hops)[(flows["reset_ttl"] > 0) & (sender_ttl > 0)].sum()
-    )
-    sender = ("A device on the way" if foreign * 2 > len(rows) else server) if kind is BY_SERVER else client
+    foreign = int(foreign_resets(context.flows, hops)[rows].sum())
+    sender = "A device on the way" if foreign * 2 > len(rows) else "The server" if kind is BY_SERVER else client
     same = f"; {foreign:,} of the resets carry another TTL than the sender's packets" if foreign else ""
     waited = context.account.flow_ns[rows, :WAITING_CODES].sum(axis=1) / 1e9
     words = Words(
