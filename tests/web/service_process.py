@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -57,6 +57,7 @@ class Service:
     log: Path
     url: str
     setup_path: str | None = None
+    frozen: list[int] = field(default_factory=list)
 
     def client(self, token: str | None = None) -> httpx.Client:
         headers = {"Origin": self.url}
@@ -90,6 +91,7 @@ class Service:
         wait_until(lambda: any(map(is_analysis, self.children())))
         (pid,) = self.children()
         os.kill(pid, signal.SIGSTOP)
+        self.frozen.append(pid)
         return pid
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
@@ -109,9 +111,14 @@ def service(data_dir: Path, *arguments: str, command: Sequence[str] = COMMAND, *
             stdout=output,
             stderr=errors,
         )
+    frozen: list[int] = []
     try:
-        yield _ready(process, log, said)
+        started = _ready(process, log, said)
+        frozen = started.frozen
+        yield started
     finally:
+        for pid in filter(is_analysis, frozen):
+            os.kill(pid, signal.SIGKILL)
         if process.poll() is None:
             process.kill()
         process.wait()
