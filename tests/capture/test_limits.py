@@ -32,6 +32,15 @@ def test_a_fragmented_datagram_counts_at_its_last_fragment_in_any_order(tmp_path
     tables = read(path)
     row = tables.flows.rows()[0]
     assert (row["first_frame"], row["payload_bytes"].tolist()) == (len(pieces), [1000, 0])
+    assert tables.capture.undecoded == {}
+
+
+def test_fragments_of_a_datagram_that_never_completes_are_counted(tmp_path: Path) -> None:
+    pieces = Ipv4(CLIENT, SERVER, Udp(5_000, 6_000, b"x" * 1000), identification=9).fragments(256)
+    path = tmp_path / "a.pcap"
+    write_pcap(path, [Frame(START_NS + i, ethernet(piece)) for i, piece in enumerate(pieces[:-1])])
+    tables = read(path)
+    assert len(tables.flows) == 0
     assert tables.capture.undecoded == {"fragment without the rest": len(pieces) - 1}
 
 

@@ -179,7 +179,7 @@ class _Reading:
             spools["events"] = spools["events"].without("kind", 0)
         return Tables(
             capture=self._facts(form, compression),
-            **{name: Table(TABLES[name], spool) for name, spool in spools.items()},
+            **{name: Table(TABLES[name], spool, spool.row_count) for name, spool in spools.items()},
         )
 
     def _facts(self, form: str, compression: str | None) -> CaptureFacts:

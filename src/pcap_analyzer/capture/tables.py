@@ -303,15 +303,19 @@ TABLES: dict[str, np.dtype[np.void]] = {
 class Table:
     """A sequence of chunks, each a structured array of at most `CHUNK_ROWS` rows of one dtype."""
 
-    def __init__(self, dtype: np.dtype[np.void], chunks: Sequence[npt.NDArray[np.void]] = ()) -> None:
+    def __init__(
+        self, dtype: np.dtype[np.void], chunks: Sequence[npt.NDArray[np.void]] = (), row_count: int | None = None
+    ) -> None:
+        """`row_count` spares chunks on disk from being read for their lengths."""
         self.dtype = dtype
         self._chunks = chunks
+        self._row_count = row_count
 
     def __iter__(self) -> Iterator[npt.NDArray[np.void]]:
         return iter(self._chunks)
 
     def __len__(self) -> int:
-        return sum(len(chunk) for chunk in self._chunks)
+        return sum(len(chunk) for chunk in self._chunks) if self._row_count is None else self._row_count
 
     def rows(self) -> npt.NDArray[np.void]:
         """All rows in one array: for small tables and for tests."""

@@ -42,6 +42,7 @@ cdef inline Datagram *find_datagram(Engine *e, const Packet *p) noexcept nogil:
     oldest.protocol = p.protocol
     memcpy(oldest.addresses, p.source, 2 * size)
     oldest.length = -1
+    oldest.pieces = 0
     oldest.held = 0
     oldest.captured = 0
     return oldest
@@ -59,6 +60,7 @@ cdef inline Skip add_fragment(Engine *e, Packet *p) noexcept nogil:
     if d == NULL:
         return SKIP_FRAGMENT
     d.touched = p.frame
+    d.pieces += 1
     if not p.more_fragments and d.length < 0:
         d.length = start + length
     if p.segment_captured < length:
@@ -74,6 +76,8 @@ cdef inline Skip add_fragment(Engine *e, Packet *p) noexcept nogil:
     if d.length < 0 or d.held < (d.length + 7) // 8:
         return SKIP_FRAGMENT
     d.used = False
+    # Its earlier fragments were counted as such when they came.
+    e.skipped[<int> SKIP_FRAGMENT] -= d.pieces - 1
     p.segment = d.bytes
     p.segment_length = <uint32_t> d.length
     p.segment_captured = min(d.captured, p.segment_length)

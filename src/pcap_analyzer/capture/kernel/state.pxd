@@ -181,6 +181,7 @@ cdef struct Datagram:
     uint32_t id
     uint8_t addresses[32]
     uint64_t touched        # frame of its last fragment
+    uint32_t pieces         # fragments that came
     int64_t length          # -1 until the last fragment came
     uint32_t held           # bytes present
     uint32_t captured       # leading bytes whose capture was whole
