@@ -26,8 +26,6 @@ def failure_words(context: Context, decision: Decision) -> dict[str, str]:
     numbers = {
         "same": f"{failed.same:,}",
         "attempts": f"{failed.attempts:,}",
-        "failed": f"{failed.failed:,}",
-        "cost": duration(failed.seconds),
         "kept": f" That kept people waiting for {duration(failed.seconds)}." if failed.seconds >= NOTICED_S else "",
         "ask": ask_between if between else ask_server,
         "who_resets": "A device on the way" if between else "The server",
@@ -50,7 +48,7 @@ def resolver(context: Context, decision: Decision) -> str:
 def _without_failures(context: Context, decision: Decision) -> dict[str, str]:
     silent, every = int(context.failures.lookup_failed.sum()), count(len(context.account.lookups), "look-up")
     who = resolver(context, decision)
-    return dict.fromkeys(("failed", "attempts", "cost", "kept", "ask", "who_resets", "tls_detail"), "") | {
+    return dict.fromkeys(("attempts", "kept", "ask", "who_resets", "tls_detail"), "") | {
         "same": f"{len(decision.rows) if decision.rows is not None else 0:,}",
         "dns_failure": f"{who} did not answer {silent:,} of {every}.",
         "dns_detail": f"That kept people waiting for {duration(decision.seconds or 0.0)}.",

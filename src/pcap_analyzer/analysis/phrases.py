@@ -1,7 +1,7 @@
 """What a verdict says, cause by cause: plain words for whoever is woken at three in the morning.
 
 Fields in braces: {server} {host} {client} {resolver} name who; {seconds} {total} {share} are the waiting of the cause,
-all waiting, and the part of it; {same} {attempts} {failed} count failures; {round_trip} {trip} {side} describe the
+all waiting, and the part of it; {same} of {attempts} count failures; {round_trip} {trip} {side} describe the
 path.
 A sentence begins with its subject, so that "Probably, " can stand before it.
 """
@@ -89,7 +89,7 @@ PHRASES: dict[Cause, Phrase] = {
         "The network loses packets",
         "Packets lost {side} cost " + _OF_WAITING + ".",
         "{retransmitted} of the data packets had to be sent again.{worst}",
-        "Ask whoever runs the network {side} for errors and drops on the links between {client_side} and {host}.",
+        "Ask whoever runs the network {side} for errors and drops on the links between {client_host} and {host}.",
     ),
     Cause.NETWORK_DELAY: Phrase(
         "The network path is slow",

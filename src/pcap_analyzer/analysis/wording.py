@@ -93,7 +93,7 @@ def _words(context: Context, decision: Decision) -> dict[str, str]:
 def _who(context: Context, decision: Decision) -> dict[str, str]:
     rows, names = decision.rows, context.names
     if rows is None or len(rows) == 0:
-        unnamed = dict.fromkeys(("server", "host", "client_host", "client_side"), "the server")
+        unnamed = dict.fromkeys(("server", "host", "client_host"), "the server")
         return unnamed | {
             "client": "the clients",
             "reader": "the receiver",
@@ -113,7 +113,6 @@ def _who(context: Context, decision: Decision) -> dict[str, str]:
         "port": str(int(context.flows["server_port"][row])),
         "client": client,
         "client_host": names.client_host(row),
-        "client_side": names.client_host(row),
         "reader": server if decision.party is Party.SERVER else client,
         "targets": f"{len(np.unique(names.service_of[rows])):,}",
         "resolver": resolver(context, decision),
