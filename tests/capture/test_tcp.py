@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from pcap_analyzer.capture.reader import read
 from pcap_analyzer.capture.tables import C2S, S2C, EventKind, Role, Tables
 from tests.capture.conversation import CLIENT, CLIENT_ISN, MS, SERVER, START_NS, Conversation, after_start
@@ -307,3 +309,20 @@ def test_roles_of_a_flow_without_handshake_follow_its_first_words(tmp_path: Path
     assert (row["role"], row["client_port"]) == (Role.LIKELY, 80)
     assert row["payload_frames"].tolist() == [1, 0]
     assert row["frames"][C2S] == 1
+
+
+@pytest.mark.parametrize(("others", "role", "client_port"), [(2, Role.LIKELY, 100), (1, Role.GUESSED, 9_000)])
+def test_who_serves_two_other_flows_serves_one_without_handshake(
+    tmp_path: Path, others: int, role: Role, client_port: int
+) -> None:
+    frames = []
+    for i in range(others):
+        talk = Conversation(client_port=40_000 + i)
+        talk.connect()
+        frames += talk.frames
+    talk = Conversation(client_port=100)
+    talk.client(50, 1, 1, "PA", b"words of no protocol known here")
+    path = tmp_path / "a.pcap"
+    write_pcap(path, [*frames, *talk.frames])
+    row = read(path).flows.rows()[-1]
+    assert (row["role"], row["client_port"]) == (role, client_port)

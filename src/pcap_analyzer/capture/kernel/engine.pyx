@@ -22,7 +22,9 @@ from pcap_analyzer.capture.kernel.rows cimport (
     DnsRow, EventRow, ExchangeRow, FlowRow, PauseRow, Rows, SeriesRow, T_COUNT, rows_free, rows_init,
 )
 from pcap_analyzer.capture.kernel.series cimport close_second
-from pcap_analyzer.capture.kernel.state cimport Engine, Flow, PairSlot, SIGNATURES, SLAB, Signature, Slot
+from pcap_analyzer.capture.kernel.state cimport (
+    Engine, Flow, PairSlot, SERVICES, SIGNATURES, SLAB, Service, Signature, Slot,
+)
 from pcap_analyzer.capture.kernel.track cimport free_track
 from pcap_analyzer.capture.kernel.wire cimport SKIP_COUNT
 
@@ -91,7 +93,10 @@ cdef class Kernel:
         e.pair_slots = <PairSlot *> calloc(FIRST_SLOTS, sizeof(PairSlot))
         e.pair_mask = FIRST_SLOTS - 1
         e.signatures = <Signature *> calloc(SIGNATURES, sizeof(Signature))
-        if e.slots == NULL or e.pair_slots == NULL or e.signatures == NULL or not start_lookups(e):
+        e.services = <Service *> calloc(SERVICES, sizeof(Service))
+        if e.slots == NULL or e.pair_slots == NULL or e.signatures == NULL or e.services == NULL:
+            raise MemoryError
+        if not start_lookups(e):
             raise MemoryError
         rows_init(&e.rows[0], sizeof(FlowRow))
         rows_init(&e.rows[1], sizeof(ExchangeRow))
@@ -114,6 +119,7 @@ cdef class Kernel:
         free(e.slots)
         free_pairs(e)
         free(e.signatures)
+        free(e.services)
         free(e.lookups)
         free(e.lookup_heads)
         free(e.late)

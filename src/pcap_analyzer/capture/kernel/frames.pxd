@@ -8,7 +8,7 @@ from pcap_analyzer.capture.kernel.flows cimport create_flow, evict_idle, find_fl
 from pcap_analyzer.capture.kernel.fragments cimport add_fragment
 from pcap_analyzer.capture.kernel.icmp cimport follow_icmp
 from pcap_analyzer.capture.kernel.legs cimport round_trip
-from pcap_analyzer.capture.kernel.octets cimport mix
+from pcap_analyzer.capture.kernel.octets cimport stir
 from pcap_analyzer.capture.kernel.records cimport Frame
 from pcap_analyzer.capture.kernel.series cimport open_second
 from pcap_analyzer.capture.kernel.state cimport Engine, Flow, NUMBERED, SIGNATURES, Side, Signature, add_event, hash_key
@@ -71,17 +71,17 @@ cdef inline void note_time(Engine *e, const Frame *frame) noexcept nogil:
         e.now = frame.time
 
 cdef inline uint64_t duplicate_of(
-    Engine *e, const Packet *p, const Flow *f, uint64_t hash, uint8_t side
+    Engine *e, const Packet *p, const Flow *f, const uint64_t *key, uint8_t side
 ) noexcept nogil:
     """The frame of which this one is a second capture, 0 if none; the frame is remembered."""
-    cdef uint64_t word = <uint64_t> p.ip_id << 32 ^ <uint64_t> p.checksum << 8
-    cdef uint64_t h = mix(hash ^ side ^ word, e.seed2 ^ p.payload_length)
+    cdef uint64_t word = <uint64_t> p.ip_id << 48 ^ <uint64_t> p.checksum << 32 ^ p.payload_length
+    cdef uint64_t h = stir(stir(key[0], key[1]) ^ key[4], stir(key[2], key[3]) ^ word ^ <uint64_t> side << 31)
     cdef int64_t limit = DUPLICATE_NS
     cdef int64_t trip
     cdef Signature *s
     cdef int way
     if p.protocol == TCP:
-        h = mix(h ^ p.seq ^ <uint64_t> p.flags << 48, <uint64_t> p.ack << 32 ^ p.ts_value ^ e.seed)
+        h = stir(h ^ p.seq ^ <uint64_t> p.flags << 48, <uint64_t> p.ack << 32 ^ p.ts_value)
     if p.ip_id == 0:
         if p.protocol != TCP or not p.timestamped:
             return 0
@@ -105,7 +105,7 @@ cdef inline void follow_packet(Engine *e, Packet *p) noexcept nogil:
     cdef uint8_t side = make_key(p, key)
     cdef uint64_t hash = hash_key(e, key)
     cdef Flow *f = find_flow(e, key, hash)
-    cdef uint64_t first = duplicate_of(e, p, f, hash, side)
+    cdef uint64_t first = duplicate_of(e, p, f, key, side)
     cdef Side *s
     if first and f != NULL:
         e.duplicate_frames += 1

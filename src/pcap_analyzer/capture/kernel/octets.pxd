@@ -29,7 +29,10 @@ cdef extern from * nogil:
         return (int64_t)(seconds * 1000000000ULL
                          + (uint64_t)((unsigned __int128)rest * 1000000000ULL / per_second));
     }
-    #define octets_prefetch(p) __builtin_prefetch(p)
+    /* One mixing step without a seed: for tables whose losses must be the same in every run. */
+    static inline uint64_t octets_stir(uint64_t a, uint64_t b) {
+        return octets_mix(a ^ 0xA0761D6478BD642FULL, b ^ 0xE7037ED1A0B428DBULL);
+    }
     #endif
     """
     uint16_t be16 "octets_be16"(const uint8_t *p) noexcept
@@ -40,4 +43,4 @@ cdef extern from * nogil:
     uint32_t half "octets_half"(const uint8_t *p) noexcept
     uint64_t mix "octets_mix"(uint64_t a, uint64_t b) noexcept
     int64_t ticks_to_ns "octets_ns"(uint64_t value, uint64_t per_second) noexcept
-    void prefetch "octets_prefetch"(const void *p) noexcept
+    uint64_t stir "octets_stir"(uint64_t a, uint64_t b) noexcept

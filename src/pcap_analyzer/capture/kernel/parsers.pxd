@@ -14,6 +14,7 @@ from pcap_analyzer.capture.kernel.codes cimport (
 )
 from pcap_analyzer.capture.kernel.http cimport feed_http, is_http_request, is_http_response, resync_http
 from pcap_analyzer.capture.kernel.ports cimport app_of_port
+from pcap_analyzer.capture.kernel.services cimport ask_services, learn_service
 from pcap_analyzer.capture.kernel.state cimport Engine, Flow, TLS_DONE, TLS_HELLO, Track, overflow
 from pcap_analyzer.capture.kernel.tls cimport feed_tls, is_hello, void_tls
 from pcap_analyzer.capture.kernel.ways cimport Parser, STASH_SEGMENTS, Stashed, Way
@@ -59,13 +60,14 @@ cdef inline AppCode word_of_client(const uint8_t *d, uint32_t n) noexcept nogil:
         return APP_SIP
     return APP_UNKNOWN
 
-cdef inline void fix_roles(Flow *f, uint8_t client) noexcept nogil:
+cdef inline void fix_roles(Engine *e, Flow *f, uint8_t client) noexcept nogil:
     """The first bytes tell who asks, where no SYN did."""
     if f.role == ROLE_GUESSED and not f.track.started:
         f.client_side = client
         f.role = ROLE_LIKELY
+        learn_service(e, f)
 
-cdef inline void sniff(Flow *f, const Packet *p, uint8_t side) noexcept nogil:
+cdef inline void sniff(Engine *e, Flow *f, const Packet *p, uint8_t side) noexcept nogil:
     """The first payload of `side`: protocol and, where they are guessed, roles."""
     cdef Track *t = f.track
     cdef AppCode app = word_of_client(p.payload, p.payload_captured)
@@ -75,18 +77,20 @@ cdef inline void sniff(Flow *f, const Packet *p, uint8_t side) noexcept nogil:
     if t.app_certain:
         return
     if app != APP_UNKNOWN:
-        fix_roles(f, side)
+        fix_roles(e, f, side)
     elif is_http_response(p.payload, p.payload_captured):
         app = APP_HTTP
-        fix_roles(f, 1 - side)
+        fix_roles(e, f, 1 - side)
     elif is_hello(p.payload, p.payload_captured, 2):
         app = APP_TLS
-        fix_roles(f, 1 - side)
+        fix_roles(e, f, 1 - side)
     else:
         app = greeting_of(p.payload, p.payload_captured, f.ports[side])
         if app != APP_UNKNOWN:
-            fix_roles(f, 1 - side)
+            fix_roles(e, f, 1 - side)
     if app == APP_UNKNOWN:
+        if not t.started:
+            ask_services(e, f)
         if t.sniffed[0] and t.sniffed[1]:
             t.ways[0].parser.off = t.ways[1].parser.off = True
         return

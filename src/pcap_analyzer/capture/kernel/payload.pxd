@@ -279,7 +279,7 @@ cdef inline void take_payload(Engine *e, Flow *f, const Packet *p, uint8_t side)
             w.begin = start
             w.parser.want = start
     if not t.sniffed[side]:
-        sniff(f, p, side)
+        sniff(e, f, p, side)
     if w.gap_count:
         forget_gaps(w, e.now - LATE_CAPTURE_NS)
     kind = classify(mine, w, start, end)

@@ -153,8 +153,14 @@ cdef struct Signature:
     int64_t time
     uint64_t frame
 
+#: How many flows an address and port is known to serve.
+cdef struct Service:
+    uint64_t hash       # 0: free
+    uint32_t flows
+
 cdef enum:
     SLAB = 256
+    SERVICES = 16384
     SIGNATURES = 16384      # two ways of 8192
 
 cdef struct Lookup:
@@ -245,6 +251,7 @@ cdef struct Engine:
     SeriesRow second
     bint second_open
     Signature *signatures   # owned
+    Service *services       # owned
     Lookup *lookups         # owned
     int32_t *lookup_heads   # owned
     int32_t lookup_free     # first free place + 1, 0 none

@@ -11,6 +11,7 @@ from pcap_analyzer.capture.kernel.codes cimport (
 )
 from pcap_analyzer.capture.kernel.flows cimport create_flow, retire
 from pcap_analyzer.capture.kernel.legs cimport add_leg
+from pcap_analyzer.capture.kernel.services cimport learn_service
 from pcap_analyzer.capture.kernel.state cimport Engine, Flow, Side, add_event
 from pcap_analyzer.capture.kernel.track cimport follow_segment, missing_response
 from pcap_analyzer.capture.kernel.wire cimport ACK, FIN, Packet, RST, SYN
@@ -69,6 +70,7 @@ cdef inline void note_syn(Engine *e, Flow *f, const Packet *p, uint8_t side) noe
         else:
             f.synack_ns = e.now
             f.synack_frame = p.frame
+            learn_service(e, f)
             if f.syn_count == 1:
                 add_leg(e, f, side, e.now - f.syn_ns, False)
         f.synack_count += 1
