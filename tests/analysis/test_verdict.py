@@ -322,3 +322,46 @@ def test_a_slow_server_hello_is_the_servers() -> None:
     rows = [flow(n, **shaken) for n in range(4)] + [exchange(n, start_s=3) for n in range(4)]
     made = verdict(*rows)
     assert (made.cause, made.party) == (Cause.TLS_SLOW, Party.SERVER)
+
+
+def test_a_server_that_pauses_in_its_answers_stalls() -> None:
+    made = verdict(*paused())
+    assert (made.cause, made.party) == (Cause.SERVER_STALL, Party.SERVER)
+
+
+def test_a_window_too_small_for_the_path_limits() -> None:
+    made = verdict(*paused(in_flight_bytes=64_000, window_room_bytes=100, release_ns=T0 + 3 * S))
+    assert (made.cause, made.party) == (Cause.WINDOW_LIMITED, Party.CLIENT)
+
+
+def test_acknowledgements_held_back_are_the_receivers() -> None:
+    held: dict[str, Value] = {"in_flight_bytes": 300, "last_bytes": 300}
+    rows = [flow(last_ns=T0 + 30 * S), exchange(response_last_ns=T0 + 6 * S)]
+    for n in range(20):
+        rows.append(
+            pause(start_s=1.1 + 0.22 * n, end_s=1.32 + 0.22 * n, release_ns=T0 + round((1.31 + 0.22 * n) * S), **held)
+        )
+    made = verdict(*rows)
+    assert (made.cause, made.party) == (Cause.DELAYED_ACK, Party.CLIENT)
+
+
+def test_many_quick_questions_in_a_row_are_the_applications() -> None:
+    asked = [exchange(0, i, start_s=1 + 0.06 * i, leg_server_ns=50 * MS, request_ack_ns=-1) for i in range(200)]
+    for one in asked:
+        one["response_first_ns"] = one["request_last_ns"] + 50 * MS
+        one["response_last_ns"] = one["response_first_ns"]
+    made = verdict(flow(last_ns=T0 + 20 * S, leg_min_ns=(0, 50 * MS)), *asked)
+    assert (made.cause, made.party) == (Cause.CHATTY_APPLICATION, Party.CLIENT)
+
+
+def test_round_trips_that_grow_with_the_flight_are_a_full_queue() -> None:
+    rows = [flow(last_ns=T0 + 30 * S), exchange(response_last_ns=T0 + 21 * S)]
+    for n in range(20):
+        facts: dict[str, Value] = {
+            "in_flight_bytes": 10_000 * (n + 1),
+            "leg_sender_ns": (10 + 20 * n) * MS,
+            "queue": n > 2,
+        }
+        facts |= {"next_kind": PacketKind.COPY, "hole_open": True, "hole_sign_ns": T0}
+        rows.append(pause(start_s=1.1 + n, end_s=1.9 + n, **facts))
+    assert verdict(*rows).cause is Cause.BUFFERBLOAT
