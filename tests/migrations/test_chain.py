@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
 from pcap_analyzer.errors import DatabaseUnavailable
@@ -119,3 +121,24 @@ def test_a_revision_that_loses_rows_is_rolled_back(tmp_path: Path, mistake: str,
         upgrade.upgrade(url)
 
     assert old.dump(url.path) == before
+
+
+def test_the_chain_can_be_written_as_sql_for_postgresql() -> None:
+    written = StringIO()
+    context = MigrationContext.configure(
+        dialect_name="postgresql",
+        opts={"as_sql": True, "output_buffer": written, "target_metadata": Base.metadata},
+    )
+    scripts = list(ScriptDirectory(str(upgrade.MIGRATIONS)).walk_revisions())
+
+    with Operations.context(context):
+        for script in reversed(scripts):
+            script.module.upgrade()
+        for script in scripts:
+            script.module.downgrade()
+
+    sql = written.getvalue()
+    assert "CONSTRAINT fk_tasks_owner_id FOREIGN KEY(owner_id) REFERENCES users (id) ON DELETE CASCADE" in sql
+    assert "ALTER TABLE tasks ALTER COLUMN total_packets TYPE BIGINT" in sql
+    assert "id UUID NOT NULL" in sql
+    assert "TIMESTAMP WITH TIME ZONE" in sql

@@ -22,7 +22,7 @@ def upgrade() -> None:
 
 
 def _on_postgresql(*constraints: sa.ForeignKeyConstraint) -> tuple[sa.ForeignKeyConstraint, ...]:
-    return constraints if op.get_bind().dialect.name == "postgresql" else ()
+    return constraints if op.get_context().dialect.name == "postgresql" else ()
 
 
 def _create_users() -> None:

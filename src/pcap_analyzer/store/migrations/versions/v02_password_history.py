@@ -14,7 +14,7 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("users", sa.Column("password_must_change", sa.Boolean(), nullable=False, server_default=sa.false()))
     foreign_keys = []
-    if op.get_bind().dialect.name == "postgresql":
+    if op.get_context().dialect.name == "postgresql":
         foreign_keys.append(
             sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_password_history_user_id", ondelete="CASCADE")
         )

@@ -46,7 +46,7 @@ def upgrade() -> None:
         sa.Column("adopted_at", UtcDateTime(), nullable=False),
         sqlite_autoincrement=True,
     )
-    sqlite = op.get_bind().dialect.name == "sqlite"
+    sqlite = op.get_context().dialect.name == "sqlite"
     if sqlite:
         _adopt_orphans(op.get_bind())
         _unify_moments(op.get_bind())
@@ -163,7 +163,7 @@ def _extend_progress_snapshots(*, sqlite: bool) -> None:
 
 def downgrade() -> None:
     """Counts stay 64 bits wide: an earlier release reads them, and none may be cut."""
-    sqlite = op.get_bind().dialect.name == "sqlite"
+    sqlite = op.get_context().dialect.name == "sqlite"
     if sqlite:
         with op.batch_alter_table("password_history") as batch:
             batch.drop_constraint("fk_password_history_user_id", type_="foreignkey")
