@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pcap_analyzer.analysis.blame import loss_side
-from pcap_analyzer.analysis.columns import Ints, add_up
+from pcap_analyzer.analysis.columns import Ints, add_up, address_keys, group
 from pcap_analyzer.analysis.context import Context
 from pcap_analyzer.analysis.failure_words import failure_words, resolver
 from pcap_analyzer.analysis.findings import severity
@@ -126,7 +126,7 @@ def _distinct(context: Context, decision: Decision) -> tuple[int, int]:
         return 1, 1
     weight = context.account.flow_ns[rows, decision.code]
     servers = context.names.service_of[rows]
-    clients = np.unique(context.flows["client_ip"][rows], axis=0, return_inverse=True)[1].reshape(-1)
+    clients = group(*address_keys(context.flows["client_ip"][rows]))[1]
     return _needed(add_up(servers, weight, int(servers.max()) + 1)), _needed(
         add_up(clients, weight, int(clients.max()) + 1)
     )
