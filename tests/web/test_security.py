@@ -21,6 +21,8 @@ FORM = {"login": "nobody", "password": "wrong"}
         ({"Origin": ORIGIN}, 422),
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
+        ({"Origin": ""}, 403),
         ({"Origin": "https://captures.example.evil.example"}, 403),
         ({}, 403),
     ],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -73,13 +72,10 @@ def comes_from_here(request: Request, settings: Settings) -> bool:
     site = request.headers.get("sec-fetch-site")
     if site is not None:
         return site in ("same-origin", "none")
-    origin = request.headers.get("origin")
-    if origin is None:
+    origin, host = request.headers.get("origin"), request.headers.get("host")
+    if not origin or not host:
         return False
-    if settings.public_url and origin == settings.public_url:
-        return True
-    sent_from = urlsplit(origin)
-    return sent_from.scheme in ("http", "https") and sent_from.netloc == request.headers.get("host")
+    return origin in (settings.public_url, f"http://{host}", f"https://{host}")
 
 
 def cookie_name(settings: Settings) -> str:

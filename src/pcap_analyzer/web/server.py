@@ -22,6 +22,8 @@ def run(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; returns then. Raises AppError with what prevents it."""
     refuse_clear_text(settings)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    # It warns of every malformed form that a stranger sends.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     asyncio.run(_serve(settings))
 
 
