@@ -128,3 +128,18 @@ def test_many_exchanges_on_one_connection_keep_their_labels(tmp_path: Path) -> N
     assert rows["label"].tolist() == [b"POST /%d HTTP/1.1" % i for i in range(20)]
     assert rows["status"].tolist() == list(range(200, 220))
     assert rows["complete"].all()
+
+
+def test_after_a_line_without_end_the_next_message_is_read(tmp_path: Path) -> None:
+    talk = Conversation(server_port=80)
+    talk.connect()
+    talk.client(30, 1, 1, "PA", REQUEST)
+    noise, answer = b"x" * 20_000, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    asked = 1 + len(REQUEST)
+    for start in range(0, len(noise), 1_000):
+        talk.server(60 + start / 1e3, 1 + start, asked, "PA", noise[start : start + 1_000])
+    talk.client(100, asked, 1 + len(noise), "PA", REQUEST)
+    talk.server(130, 1 + len(noise), asked + len(REQUEST), "PA", answer)
+    rows = talk.tables(tmp_path).exchanges.rows()
+    assert [(row["status"], row["complete"]) for row in rows[-1:]] == [(200, True)]
+    assert rows[0]["status"] == 0

@@ -135,6 +135,7 @@ def test_a_gap_filled_later_was_a_loss_before_the_capture_point(tmp_path: Path) 
     tables = talk.tables(tmp_path)
     assert tables.flows.rows()[0]["gaps"].tolist() == [0, 1]
     assert kinds(tables) == [EventKind.GAP, EventKind.GAP_FILLED]
+    assert tables.series.rows()["retransmissions"].sum() == 1
     assert tables.flows.rows()[0]["retransmitted_frames"].tolist() == [0, 0]
     pause = tables.pauses.rows()[-1]
     assert pause["hole_open"]
@@ -274,10 +275,11 @@ def test_an_echoed_timestamp_gives_the_leg_of_a_sender_with_data_in_flight(tmp_p
     assert row["leg_min_ns"][S2C] == 20 * MS
 
 
-def test_an_icmp_error_is_an_event_of_the_flow_that_it_quotes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("quoted", [28, 40])  # RFC 792 promises eight bytes behind the IP header
+def test_an_icmp_error_is_an_event_of_the_flow_that_it_quotes(tmp_path: Path, quoted: int) -> None:
     syn = Ipv4(CLIENT, SERVER, Tcp(40_000, 81, 5, 0, "S"), identification=1)
-    errors = [icmp_error(3, 1, syn, quoted_bytes=40), icmp_error(11, 0, syn, quoted_bytes=40)]
-    errors.append(icmp_error(3, 4, syn, rest=1400, quoted_bytes=40))
+    errors = [icmp_error(3, 1, syn, quoted_bytes=quoted), icmp_error(11, 0, syn, quoted_bytes=quoted)]
+    errors.append(icmp_error(3, 4, syn, rest=1400, quoted_bytes=quoted))
     frames = [Frame(START_NS, ethernet(syn))]
     frames += [Frame(START_NS + i * MS, ethernet(Ipv4("203.0.113.9", CLIENT, e))) for i, e in enumerate(errors)]
     path = tmp_path / "a.pcap"

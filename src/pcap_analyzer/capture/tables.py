@@ -277,7 +277,7 @@ SERIES = np.dtype(
         ("frames", "<u8"),
         ("wire_bytes", "<u8"),
         ("payload_bytes", "<u8", (2,)),
-        ("retransmissions", "<u4"),
+        ("retransmissions", "<u4"),  # resent behind the capture point, and gaps at it that were losses
         ("connections", "<u4"),  # connections established
         ("resets", "<u4"),
         ("exchanges", "<u4"),  # responses that began

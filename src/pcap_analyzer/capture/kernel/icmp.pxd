@@ -20,8 +20,8 @@ cdef enum:
     V6_UNREACHABLE = 1
     V6_TOO_BIG = 2
     V6_TIME_EXCEEDED = 3
-    QUOTED_TCP = 16     # TShark knows a stream from so many bytes on
-    QUOTED_UDP = 8
+    QUOTED = 8          # what RFC 792 promises: ports, and the sequence number of TCP
+    NUMBERED_TCP = 16   # TShark gives a stream number to a quote from so many bytes on
 
 cdef inline bint read_quote(const Packet *p, Packet *quote) noexcept nogil:
     """Addresses, ports and, for TCP, the sequence number of the packet that an error quotes."""
@@ -48,8 +48,9 @@ cdef inline bint read_quote(const Packet *p, Packet *quote) noexcept nogil:
         return False
     if quote.protocol != TCP and quote.protocol != UDP:
         return False
-    if header < IPV4_HEADER or n < header + (QUOTED_TCP if quote.protocol == TCP else QUOTED_UDP):
+    if header < IPV4_HEADER or n < header + QUOTED:
         return False
+    quote.segment_captured = n - header
     quote.source_port = be16(d + header)
     quote.target_port = be16(d + header + 2)
     quote.seq = be32(d + header + 4) if quote.protocol == TCP else 0
@@ -95,6 +96,8 @@ cdef inline Skip follow_icmp(Engine *e, const Packet *p) noexcept nogil:
     side = make_key(&quote, key)
     hash = hash_key(e, key)
     f = find_flow(e, key, hash)
+    if f == NULL and quote.protocol == TCP and quote.segment_captured < NUMBERED_TCP:
+        return SKIP_QUOTE
     if f == NULL:
         # TShark numbers a stream for the quote alone; such a flow without frames gets no row.
         f = create_flow(e, &quote, key, hash, side)

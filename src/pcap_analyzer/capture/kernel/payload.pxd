@@ -159,6 +159,7 @@ cdef inline void close_gap(
         w.gaps_lost += 1
         w.doubts = 0
         w.loss_peak = w.flight_peak
+        e.second.retransmissions += 1
         add_event(e, f.id, EVENT_GAP_FILLED, side ^ f.client_side, p.frame, stood, gap.frame)
 
 cdef inline void take_fill(
