@@ -64,6 +64,16 @@ def test_first_start_prints_a_setup_link_and_later_ones_until_it_is_used(tmp_pat
     assert second_link not in (None, first_link)
 
 
+def test_no_other_account_may_read_what_the_service_keeps(tmp_path: Path, capture: bytes) -> None:
+    data = tmp_path / "data"
+    with service(data) as running:
+        token = running.set_up()
+        completed(running, token, upload(running, token, capture))
+
+    readable = [path.name for path in (data, *data.rglob("*")) if path.stat().st_mode & 0o077]
+    assert readable == []
+
+
 def test_a_second_service_on_the_same_folder_is_refused(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with service(data):

@@ -19,7 +19,7 @@ from pcap_analyzer.web import errors, templating
 from pcap_analyzer.web.api import health, users
 from pcap_analyzer.web.api import tasks as tasks_api
 from pcap_analyzer.web.pages import accounts, admin, tasks
-from pcap_analyzer.web.runtime import Runtime, noticing_the_end, open_runtime
+from pcap_analyzer.web.runtime import Runtime, keep_files_private, noticing_the_end, open_runtime
 from pcap_analyzer.web.security import Headers, gate
 
 MAX_BODY_BYTES = 65_536  # forms and JSON are small; the upload of a capture has a limit of its own
@@ -87,4 +87,5 @@ def announce(runtime: Runtime, base_url: str) -> None:
 
 def application() -> FastAPI:
     """What `python -m uvicorn app.main:app` serves: settings from the environment alone."""
+    keep_files_private()
     return create_app(entry_point.load())

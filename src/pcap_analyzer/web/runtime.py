@@ -87,6 +87,11 @@ def _folder_lock(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def keep_files_private() -> None:
+    """Captures hold other people's traffic, the database their password hashes: no other account may read new files."""
+    os.umask(0o077)
+
+
 @contextmanager
 def noticing_the_end(runtime: Runtime) -> Iterator[None]:
     """Set `stopping` as soon as a signal asks the server to stop: it waits for open answers, and streams would not end.

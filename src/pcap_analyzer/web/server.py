@@ -13,7 +13,7 @@ import uvicorn
 from pcap_analyzer.errors import UsageError
 from pcap_analyzer.settings import Settings
 from pcap_analyzer.web.app import announce, create_app
-from pcap_analyzer.web.runtime import open_runtime
+from pcap_analyzer.web.runtime import keep_files_private, open_runtime
 
 GRACE_S = 5
 
@@ -24,6 +24,7 @@ def run(settings: Settings) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     # It warns of every malformed form that a stranger sends.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
+    keep_files_private()
     asyncio.run(_serve(settings))
 
 
