@@ -82,7 +82,7 @@ export const panelsOf = (data: TimelineData): Panel[] => {
     },
     {
       title: "Round-trip time",
-      unit: "ms, mean and longest",
+      unit: "ms, delayed ACKs included: mean and longest",
       lines: [
         { name: "longest", values: data.rtt_max_ms, colour: "path_delay", style: "area" },
         { name: "mean", values: data.rtt_ms, colour: "path_delay", style: "line" },

@@ -48,6 +48,15 @@ def test_flows_come_in_order_of_waiting_with_the_finding_that_cost_them_most() -
     assert made.flows[0].response_p95_s == pytest.approx(2.01)
 
 
+def test_a_look_up_does_not_inherit_the_diagnosis_of_the_tcp_stream_with_its_number() -> None:
+    udp = flow(1, protocol=17, stream=0)
+    rows = report(flow(0, stream=0), udp, exchange(0, think_s=2.0)).flows
+    assert [(row.protocol, row.diagnosis, row.waiting_s is None) for row in rows] == [
+        ("tcp", "slow_server", False),
+        ("udp", None, True),
+    ]
+
+
 def test_what_was_not_measured_is_none() -> None:
     row = report(flow(leg_min_ns=(-1, 5), payload_frames=(0, 0), exchanges=0)).flows[0]
     assert (row.rtt_ms, row.retransmitted, row.response_p95_s) == (None, None, None)

@@ -134,13 +134,31 @@ def test_damage_and_what_was_not_computed_are_said_before_the_verdict() -> None:
 def test_what_was_not_measured_is_a_dash_and_no_zero() -> None:
     report = sample.report()
     unmeasured = replace(
-        report.flows[0], rtt_ms=None, response_p95_s=None, retransmitted=None, waiting_s=0.0, waiting={}
+        report.flows[0],
+        rtt_ms=None,
+        response_p95_s=None,
+        retransmitted=None,
+        waiting_s=None,
+        waiting={},
+        diagnosis=None,
     )
 
     source = html.render(replace(report, flows=(unmeasured,)))
 
-    for label in ("RTT", "Response p95", "Retrans."):
+    for label in ("Waiting", "RTT", "Response p95", "Retrans."):
         assert re.search(rf'data-value="" data-label="{re.escape(label)}">—</td>', source)
+    assert "Healthy" not in source
+
+
+@pytest.mark.usefixtures("built")
+def test_a_flow_whose_waiting_is_unknown_is_not_called_healthy() -> None:
+    report = sample.report()
+    unknown = replace(report.flows[0], waiting_s=3.0, waiting={Category.UNKNOWN: 3.0}, diagnosis=None)
+
+    source = html.render(replace(report, flows=(unknown,)))
+
+    assert "Not judged" in source
+    assert "Healthy" not in source
 
 
 @pytest.mark.usefixtures("built")

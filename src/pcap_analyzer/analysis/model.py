@@ -267,7 +267,7 @@ class FlowRow:
     client: str
     server: str
     app: str
-    diagnosis: str | None  # FindingKind.id of the finding that cost this flow most; None: healthy
+    diagnosis: str | None  # FindingKind.id of the finding that cost this flow most; None: no finding names it
     start_s: float  # since the first frame of the capture
     duration_s: float
     bytes_to_client: int
@@ -277,7 +277,7 @@ class FlowRow:
     exchanges: int
     response_p95_s: float | None
     retransmitted: float | None  # share of payload frames, 0 to 1; None: no payload
-    waiting_s: float
+    waiting_s: float | None  # None: not TCP; what UDP waits for is counted look-up by look-up
     waiting: dict[Category, float]  # connection seconds, all categories of this flow
     activity: tuple[int, ...]  # payload bytes in 30 equal parts of the capture, () where not known
 

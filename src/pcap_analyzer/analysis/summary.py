@@ -123,13 +123,15 @@ def _flow_row(context: Context, row: int, p95: float | None, findings: Sequence[
     }
     payload_frames = int(flow["payload_frames"].sum())
     legs = flow["leg_min_ns"]
+    protocol = "tcp" if tcp else "udp"
+    named = [one for one in findings if _names(one, protocol, int(flow["stream"]))]
     return FlowRow(
-        protocol="tcp" if tcp else "udp",
+        protocol=protocol,
         stream=int(flow["stream"]),
         client=names.client(row),
         server=names.server(row),
         app=App(int(flow["app"])).name.lower(),
-        diagnosis=_diagnosis(waiting, names.server(row), int(flow["stream"]), findings),
+        diagnosis=_diagnosis(waiting, names.server(row), named, findings),
         start_s=_s((int(flow["first_ns"]) - context.start_ns) / 1e9),
         duration_s=_s((int(flow["last_ns"]) - int(flow["first_ns"])) / 1e9),
         bytes_to_client=int(flow["wire_bytes"][S2C]),
@@ -139,16 +141,21 @@ def _flow_row(context: Context, row: int, p95: float | None, findings: Sequence[
         exchanges=int(flow["exchanges"]),
         response_p95_s=_s(p95) if p95 is not None else None,
         retransmitted=round(sent_again(flow) / payload_frames, 6) if tcp and payload_frames else None,
-        waiting_s=_s(sum(seconds for category, seconds in waiting.items() if category.is_waiting)),
+        waiting_s=_s(sum(seconds for category, seconds in waiting.items() if category.is_waiting)) if tcp else None,
         waiting=waiting,
         activity=(),
     )
 
 
-def _diagnosis(waiting: dict[Category, float], server: str, stream: int, findings: Sequence[Finding]) -> str | None:
+def _names(finding: Finding, protocol: str, stream: int) -> bool:
+    return any(flow.protocol == protocol and flow.stream == stream for flow in finding.flows)
+
+
+def _diagnosis(
+    waiting: dict[Category, float], server: str, named: Sequence[Finding], findings: Sequence[Finding]
+) -> str | None:
     """The finding that cost this flow most: one that names it, else its service's in the category that it waited in."""
     ranked = sorted(waiting, key=lambda category: -waiting[category])
-    named = [one for one in findings if any(flow.protocol == "tcp" and flow.stream == stream for flow in one.flows)]
     same = [one for one in findings if one.flows and one.flows[0].server == server and one.flow_count > len(one.flows)]
     for category in ranked:
         for one in (*named, *same):
