@@ -87,7 +87,7 @@ def _verdict(page: Page, report: Report) -> None:
     style = "#2f9e5c" if healthy else _SEVERITY_STYLES[verdict.severity]
     sign = _sign(page, "✓", "ok") if healthy else _severity_sign(page, verdict.severity)
     certainty = f"confidence: {words.CONFIDENCES[verdict.confidence]}"
-    impact = certainty if healthy else f"{words.impact(verdict.severity)} · {certainty}"
+    impact = certainty if healthy else f"{words.verdict_impact(verdict)} · {certainty}"
     page.spread(
         (Span(sign + " ", style), Span(text.printable(verdict.headline), f"bold {style}")),
         Span(impact, LOUD if verdict.confidence is Confidence.LOW else QUIET),

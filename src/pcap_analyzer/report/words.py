@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pcap_analyzer.analysis.model import Category, Cause, Confidence, Party, Severity
+from pcap_analyzer.analysis.model import Category, Cause, Confidence, Party, Severity, Verdict
 
 CATEGORIES: dict[Category, str] = {
     Category.DNS_LOOKUP: "DNS lookup",
@@ -112,3 +112,10 @@ STAGES: dict[str, str] = {"read": "Read", "measure": "Measure", "diagnose": "Dia
 def impact(severity: Severity) -> str:
     """What a severity is called above a verdict."""
     return "Note" if severity is Severity.INFO else f"{SEVERITIES[severity]} impact"
+
+
+def verdict_impact(verdict: Verdict) -> str:
+    """The impact that stands above a verdict; where the capture is what lacks, nobody can know it."""
+    if verdict.cause is Cause.INSUFFICIENT_DATA or verdict.party is Party.CAPTURE:
+        return "Impact unknown"
+    return impact(verdict.severity)
