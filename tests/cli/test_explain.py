@@ -33,10 +33,21 @@ def test_docstring_advice_and_settings_are_told(detector: Detector) -> None:
         assert squeezed(setting.source) in told
 
 
-def test_the_id_of_a_finding_leads_to_its_detector() -> None:
-    kind = DETECTORS[0].kinds[-1]
+def test_the_list_names_the_kinds_that_findings_print() -> None:
+    told = squeezed(pcap_analyzer("explain").stdout)
 
-    assert DETECTORS[0].id in pcap_analyzer("explain", kind.id).stdout
+    assert all(squeezed(f"reports {', '.join(kind.id for kind in one.kinds)}") in told for one in DETECTORS)
+
+
+def test_a_kind_of_finding_stands_before_the_detector_that_reports_it() -> None:
+    detector = DETECTORS[0]
+    kind = detector.kinds[-1]
+
+    told = squeezed(pcap_analyzer("explain", kind.id).stdout)
+
+    assert told.startswith(f"{kind.title} · {kind.id}")
+    assert told.index(squeezed(kind.advice)) < told.index(f"It is reported by {detector.id}")
+    assert told.endswith(squeezed(pcap_analyzer("explain", detector.id).stdout))
 
 
 def test_an_unknown_name_is_a_usage_error_with_the_nearest_one() -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 
 import click
 
 from pcap_analyzer.analysis import registry
 from pcap_analyzer.analysis.detector import Detector, Setting
-from pcap_analyzer.cli import outputs
-from pcap_analyzer.errors import UsageError
+from pcap_analyzer.analysis.model import FindingKind
+from pcap_analyzer.cli import ids, outputs
 from pcap_analyzer.report import words
 from pcap_analyzer.report.format import measure
 from pcap_analyzer.report.layout import MARGIN, Look, Page, Span
@@ -30,40 +29,59 @@ _UNITS = {"percent": "%", "count": "", "ratio": ""}
 def explain(detector: str | None) -> None:
     """Say what a DETECTOR looks for, how it measures, its settings and what its findings advise.
 
-    DETECTOR is the id of a detector or of a kind of finding, as reports show it. Without one, all are listed.
+    DETECTOR is the id of a detector, or of a kind of finding as reports print it: the kind stands first then.
+    Without one, all detectors are listed with the kinds that they report.
 
     \b
       pcap-analyzer explain
       pcap-analyzer explain slow_server
+      pcap-analyzer explain server_stall
     """
     detectors = registry.load()
     chosen = None if detector is None else _chosen(detector, detectors)
     page = Page(Look.of(outputs.standard_output()))
-    if chosen is None:
+    if detector is None or chosen is None:
         _list(page, detectors)
     else:
+        if detector != chosen.id:
+            _lead(page, detector, chosen)
         _explain(page, chosen)
     outputs.write_standard_output(page.text())
 
 
 def _chosen(wanted: str, detectors: tuple[Detector, ...]) -> Detector:
-    by_name = {kind.id: detector for detector in detectors for kind in detector.kinds}
-    by_name |= {detector.id: detector for detector in detectors}
-    if wanted in by_name:
-        return by_name[wanted]
-    near = difflib.get_close_matches(wanted, by_name, n=1)
-    hint = f" Did you mean {near[0]}?" if near else " `pcap-analyzer explain` lists them."
-    raise UsageError(f"There is no detector {wanted!r}.{hint}")
+    found = ids.reporters(detectors).get(wanted)
+    if found is None:
+        raise ids.unknown(wanted, detectors)
+    return found
 
 
 def _list(page: Page, detectors: tuple[Detector, ...]) -> None:
     column = max((len(detector.id) for detector in detectors), default=0) + 3
-    page.blank()
     for detector in detectors:
+        page.blank()
         summary = detector.explanation.partition("\n")[0]
         page.hanging((Span(f"{detector.id:<{column}}", STRONG),), summary)
+        kinds = ", ".join(kind.id for kind in detector.kinds)
+        page.hanging((Span(f"{'':<{column}}reports ", QUIET),), kinds, QUIET)
     page.blank()
-    page.line(Span("pcap-analyzer explain ID tells more about one.", QUIET))
+    page.prose("pcap-analyzer explain ID tells more about one; --only and --skip take the ids on the left.", QUIET)
+
+
+def _lead(page: Page, wanted: str, detector: Detector) -> None:
+    """The kind that was asked for, before everything else that its detector has to say."""
+    for kind in detector.kinds:
+        if kind.id == wanted:
+            page.blank()
+            _kind(page, kind)
+    page.blank()
+    page.prose(f"It is reported by {detector.id} (--only {detector.id}, --skip {detector.id}):")
+
+
+def _kind(page: Page, kind: FindingKind) -> None:
+    waiting = "no waiting" if kind.category is None else words.CATEGORIES[kind.category].lower()
+    page.row((Span(kind.title, STRONG), Span(kind.id, QUIET), Span(waiting, QUIET)), Span(" · ", QUIET))
+    page.prose(kind.advice, indent=MARGIN + 2)
 
 
 def _explain(page: Page, detector: Detector) -> None:
@@ -75,10 +93,8 @@ def _explain(page: Page, detector: Detector) -> None:
         page.blank()
     page.line(Span("Findings", STRONG))
     for kind in detector.kinds:
-        waiting = "no waiting" if kind.category is None else words.CATEGORIES[kind.category].lower()
         page.blank()
-        page.row((Span(kind.title, STRONG), Span(kind.id, QUIET), Span(waiting, QUIET)), Span(" · ", QUIET))
-        page.prose(kind.advice, indent=MARGIN + 2)
+        _kind(page, kind)
     settings = detector.documented_settings()
     if settings:
         page.blank()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from pcap_analyzer.analysis.model import Severity
-from pcap_analyzer.cli import outputs
+from pcap_analyzer.cli import ids, outputs
 from pcap_analyzer.errors import UsageError
 
 STANDARD = Path("-")  # stdin as a capture, stdout as a target
@@ -46,13 +46,14 @@ class Wishes:
     @classmethod
     def of(cls, given: Given) -> Wishes:
         """Raises UsageError for what contradicts itself, StorageUnavailable for targets without a folder."""
+        only, skip = ids.check_choice(given["only"], given["skip"])
         wishes = cls(
             captures=given["captures"],
             json=given["json"],
             html=given["html"],
             folder=given["output"],
-            only=_ids(given["only"]),
-            skip=_ids(given["skip"]),
+            only=only,
+            skip=skip,
             fail_on=Severity(given["fail_on"]) if given["fail_on"] else None,
             strict=given["strict"],
             quiet=given["quiet"],
@@ -96,10 +97,6 @@ class Wishes:
         for target in written:
             if any(_same_file(target, capture) for capture in self.captures):
                 raise UsageError(f"{target} is a capture; a report must not replace it.")
-
-
-def _ids(values: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(name.strip() for value in values for name in value.split(",") if name.strip())
 
 
 def _same_file(target: Path, capture: Path) -> bool:
