@@ -1,5 +1,6 @@
 """One place reads the URL, one place commits."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from pcap_analyzer.errors import DatabaseUnavailable, UsageError
 from pcap_analyzer.store import session, users
 from pcap_analyzer.store.models import Role
-from pcap_analyzer.store.session import Database, SqliteUrl, open_database, parse_url, wal_is_sound
+from pcap_analyzer.store.session import AsyncSession, Database, SqliteUrl, open_database, parse_url, wal_is_sound
 from pcap_analyzer.store.users import NewUser
 
 NEW = NewUser("ann", "ann@example.org", "hash", Role.USER, datetime(2026, 1, 1, tzinfo=UTC))
@@ -95,6 +96,26 @@ async def test_a_second_session_in_one_task_is_a_mistake_because_it_could_wait_f
 
     async with database.transaction() as writing:
         await users.add(writing, NEW)
+
+
+async def test_a_look_whose_caller_is_cancelled_comes_to_its_end(url: SqliteUrl) -> None:
+    database, begun, go_on = open_database(url), asyncio.Event(), asyncio.Event()
+    counted: list[int] = []
+
+    async def work(reading: AsyncSession) -> None:
+        begun.set()
+        await go_on.wait()
+        counted.append(await users.count_pending(reading))
+
+    caller = asyncio.create_task(database.look(work))
+    await begun.wait()
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    go_on.set()
+    await database.close()
+
+    assert counted == [0]
 
 
 async def test_what_a_reading_session_changes_is_dropped(database: Database) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -20,6 +21,7 @@ from pcap_analyzer.errors import AppError, DatabaseUnavailable, StorageFull, Usa
 __all__ = ["AsyncSession", "Database", "SqliteUrl", "open_database", "parse_url"]
 
 BUSY_TIMEOUT_MS = 15_000
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Database:
         self._reading = async_sessionmaker(engine, expire_on_commit=False)
         self._writing = async_sessionmaker(writing, expire_on_commit=False)
         self._open: ContextVar[bool] = ContextVar("open", default=False)
+        self._looks: set[asyncio.Task[Any]] = set()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -90,6 +93,22 @@ class Database:
             async with self._reading() as session:
                 yield session
 
+    async def look(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """`reading()` for whoever may be cancelled at any moment: the work comes to its end in a task of its own.
+
+        A connection that loses its caller in the middle of a query keeps its read lock until the garbage collector
+        finds the query, and no commit gets past that lock.
+        """
+
+        async def looking() -> T:
+            async with self.reading() as session:
+                return await work(session)
+
+        task = asyncio.create_task(looking())
+        self._looks.add(task)
+        task.add_done_callback(self._looks.discard)
+        return await asyncio.shield(task)
+
     @contextmanager
     def _only_one(self) -> Iterator[None]:
         if self._open.get():
@@ -101,6 +120,8 @@ class Database:
             self._open.set(False)
 
     async def close(self) -> None:
+        if self._looks:
+            await asyncio.wait(self._looks)
         await self._engine.dispose()
 
 

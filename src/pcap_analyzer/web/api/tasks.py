@@ -18,6 +18,7 @@ from pcap_analyzer.errors import AppError
 from pcap_analyzer.services import accounts, tasks
 from pcap_analyzer.services.accounts import Identity
 from pcap_analyzer.services.tasks import Seen, Update
+from pcap_analyzer.store.session import AsyncSession
 from pcap_analyzer.store.tasks import Search, Viewer
 from pcap_analyzer.web import upload
 from pcap_analyzer.web.deps import Looking, Reading, Running, User
@@ -157,14 +158,17 @@ class _Watch:
             await self._pause()
 
     async def _look(self) -> Update | None:
+        """The next update. A browser that goes away cancels its stream at any moment, but no query of it."""
         try:
-            async with self.runtime.database.reading() as session:
-                found = await accounts.identify(session, self.token, datetime.now(UTC))
-                if found is None or not found[0].is_active or found[0].role is not self.user.role:
-                    return None
-                return await tasks.update(session, self.viewer, self.task_id)
+            return await self.runtime.database.look(self._read)
         except AppError:  # deleted, or the database is away: the browser asks again and is told
             return None
+
+    async def _read(self, session: AsyncSession) -> Update | None:
+        found = await accounts.identify(session, self.token, datetime.now(UTC))
+        if found is None or not found[0].is_active or found[0].role is not self.user.role:
+            return None
+        return await tasks.update(session, self.viewer, self.task_id)
 
     async def _pause(self) -> None:
         try:
