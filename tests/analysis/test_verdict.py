@@ -127,6 +127,15 @@ def test_resets_after_complete_responses_are_harmless() -> None:
     assert verdict(*rows).cause is Cause.NONE
 
 
+def test_a_reset_after_both_sides_said_goodbye_cuts_nothing_off() -> None:
+    cut: dict[str, Value] = {"reset_ns": T0 + 2 * S, "reset_direction": S2C, "reset_ttl": 60}
+    short = [exchange(n, expected_bytes=90_000, complete=False) for n in range(3)]
+    gone = [flow(n, fin_ns=(T0 + 2 * S - 2 * MS, T0 + 2 * S - MS), **cut) for n in range(3)]
+    assert "reset" not in {finding.kind for finding in report(*gone, *short).findings}
+    half = [flow(n, fin_ns=(-1, T0 + 2 * S - MS), **cut) for n in range(3)]
+    assert "reset" in {finding.kind for finding in report(*half, *short).findings}
+
+
 def test_requests_that_are_never_answered_are_the_servers() -> None:
     never: dict[str, Value] = {
         "response_first_ns": -1,

@@ -202,6 +202,24 @@ def test_packets_spread_by_a_window_that_a_loss_cut_are_recovery_in_part() -> No
     assert found["loss_recovery"] == pytest.approx(0.15)
 
 
+@pytest.mark.parametrize(("unseen", "category"), [(0, "loss_recovery"), (9000, "unknown")])
+def test_a_hole_that_stays_open_where_much_was_missed_is_the_captures(unseen: int, category: str) -> None:
+    hole = event(EventKind.GAP, at_s=1.9, direction=1, frame=7)
+    facts = {"hole_open": True, "hole_sign_ns": T0 + 1_900 * MS, "in_flight_bytes": 3000}
+    rows = [flow(acked_unseen_bytes=(0, unseen)), exchange(response_last_ns=T0 + 4 * S)]
+    made = account(tables(*rows, hole, pause(start_s=2.0, end_s=3.0, **facts)))
+    assert seconds(made)[category] == pytest.approx(1.0)
+
+
+def test_a_hole_that_closed_is_a_loss_however_much_was_missed() -> None:
+    holes = [event(EventKind.GAP, at_s=1.9, direction=1, frame=7)]
+    holes.append(event(EventKind.GAP_FILLED, at_s=3.0, direction=1, frame=9, other_frame=7))
+    facts = {"hole_open": True, "hole_sign_ns": T0 + 1_900 * MS, "in_flight_bytes": 3000}
+    rows = [flow(acked_unseen_bytes=(0, 9000)), exchange(response_last_ns=T0 + 4 * S)]
+    made = account(tables(*rows, *holes, pause(start_s=2.0, end_s=3.0, **facts)))
+    assert seconds(made)["loss_recovery"] == pytest.approx(1.0)
+
+
 def test_equal_pauses_between_single_packets_are_pacing() -> None:
     paced = [pause(start_s=2 + 0.1 * i, end_s=2.1 + 0.1 * i, start_frame=6 + i, end_frame=7 + i) for i in range(8)]
     made = account(tables(flow(), exchange(response_last_ns=T0 + 4 * S), *paced))

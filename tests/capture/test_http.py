@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pcap_analyzer.capture.tables import App, Tables
+from pcap_analyzer.capture.tables import App, EventKind, Tables
 from tests.capture.conversation import Conversation
 
 REQUEST = b"GET /index.html HTTP/1.1\r\nHost: www.example\r\n\r\n"
@@ -99,6 +99,24 @@ def test_a_reset_inside_a_response_says_how_much_was_missing(tmp_path: Path) -> 
     talk.server(60, 1, 1 + len(REQUEST), "PA", head + b"b" * 1000)
     talk.server(70, 1001 + len(head), 1 + len(REQUEST), "RA")
     assert talk.tables(tmp_path).events.rows()["value"].tolist() == [3000]
+
+
+@pytest.mark.parametrize(("acknowledged", "complete"), [(4000, True), (3999, False)])
+def test_a_response_that_the_client_acknowledged_to_its_end_is_complete(
+    tmp_path: Path, acknowledged: int, complete: bool
+) -> None:
+    talk = Conversation(server_port=80)
+    talk.connect()
+    talk.client(30, 1, 1, "PA", REQUEST)
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n"
+    talk.server(60, 1, 1 + len(REQUEST), "PA", head + b"b" * 1000)
+    talk.client(90, 1 + len(REQUEST), 1 + len(head) + acknowledged)
+    talk.server(5000, 1 + len(head) + acknowledged, 1 + len(REQUEST), "RA")
+    tables = talk.tables(tmp_path)
+    row, events = row_of(tables), tables.events.rows()
+    assert (row["expected_bytes"], row["response_bytes"]) == (len(head) + 4000, len(head) + 1000)
+    assert row["complete"] == complete
+    assert events["value"][events["kind"] == EventKind.RESET].tolist() == [4000 - acknowledged]
 
 
 def test_headers_that_arrive_out_of_order_are_read(tmp_path: Path) -> None:

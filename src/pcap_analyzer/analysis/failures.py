@@ -122,6 +122,8 @@ def _cut_off(account: Account) -> Mask:
     unmeasured &= (flows["fin_ns"][row] < 0).all(axis=1) & (reset - exchange["response_last_ns"] <= RESET_AFTER_NS)
     none = (exchange["response_first_ns"] < 0) & answer_due(exchanges, account.exchange_row, flows)[last]
     owed = none | (framed & missing & ~exchange["complete"]) | unmeasured
+    # Both sides had said goodbye: a reset after that cuts nothing off.
+    owed &= ~((flows["fin_ns"][row] >= 0) & (flows["fin_ns"][row] <= reset[:, np.newaxis])).all(axis=1)
     cut = np.zeros(len(flows), np.bool_)
     cut[row[owed & (reset >= 0) & (exchange["request_last_ns"] >= 0)]] = True
     return cut

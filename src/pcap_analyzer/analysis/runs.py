@@ -7,9 +7,11 @@ from typing import Self
 import numpy as np
 
 from pcap_analyzer.analysis.columns import Ints, Mask, Rows, gather, integers, rows_of
+from pcap_analyzer.analysis.paths import TCP
 from pcap_analyzer.capture.tables import C2S, EXCHANGES, PAUSES, S2C, EventKind, PacketKind, Tables
 
 PROBES = (EventKind.WINDOW_PROBE, EventKind.KEEP_ALIVE)  # of a closed window they are one and the same on the wire
+MISSING = 0.01  # of the bytes of TCP: a capture that misses more than this is taken to miss what stays open too
 SPAN_ROWS = 32_768  # exchanges, and flows, whose marks are made at a time: marks take more memory than intervals
 
 
@@ -82,11 +84,25 @@ def until_last_resend(exchanges: Rows, pauses: Pauses) -> Rows:
 
 def load_evidence(tables: Tables, flows: Rows) -> Evidence:
     """What the events of a capture tell of its flows."""
-    events = gather(tables.events, ("flow", "kind", "direction", "time_ns", "value"))
-    unseen = events[events["kind"] == EventKind.ACKED_UNSEEN]
+    events = gather(tables.events, ("flow", "kind", "direction", "frame", "time_ns", "value", "other_frame"))
+    unseen = events[(events["kind"] == EventKind.ACKED_UNSEEN) | _open_holes(events, flows)]
     to_server, to_client = (_moments(unseen[unseen["direction"] == sender], flows) for sender in (C2S, S2C))
     client, server = (_held_up(events, flows, sender) for sender in (C2S, S2C))
     return Evidence((to_server, to_client), (client, server))
+
+
+def _open_holes(events: Rows, flows: Rows) -> Mask:
+    """Events of holes that nothing ever filled, where the capture misses much: it is the capture that missed these too.
+
+    What was acknowledged and never captured is known to be missing here only; from `MISSING` of all bytes on, a hole
+    that stays open to the end is more likely one more of them than a loss that nobody repaired.
+    """
+    unseen = int(flows["acked_unseen_bytes"].sum())
+    if unseen <= MISSING * (int(flows["payload_bytes"][flows["protocol"] == TCP].sum()) + unseen):
+        return np.zeros(len(events), np.bool_)
+    closed = events[np.isin(events["kind"], (EventKind.GAP_FILLED, EventKind.OUT_OF_ORDER))]
+    filled: Mask = np.isin(events["frame"], closed["other_frame"])  # a frame belongs to one flow
+    return (events["kind"] == EventKind.GAP) & ~filled
 
 
 def _held_up(events: Rows, flows: Rows, sender: int) -> Mask:

@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from pcap_analyzer.capture.kernel.codes cimport NEVER
+from pcap_analyzer.capture.kernel.exchanges cimport response_arrived
 from pcap_analyzer.capture.kernel.hearing cimport hear, offset_of
 from pcap_analyzer.capture.kernel.legs cimport find_pair
 from pcap_analyzer.capture.kernel.payload cimport is_probe, take_payload
@@ -106,4 +107,4 @@ cdef inline int64_t missing_response(const Flow *f) noexcept nogil:
         return 0
     if f.track.turn.body_end < 0:
         return NEVER
-    return max(<int64_t> 0, f.track.turn.body_end - f.track.turn.response_high)
+    return max(<int64_t> 0, f.track.turn.body_end - response_arrived(f, &f.track.turn))
