@@ -69,6 +69,21 @@ def test_repeated_syns_are_counted_and_give_no_leg(tmp_path: Path) -> None:
     assert row["leg_min_ns"].tolist() == [-1, -1]
     assert kinds(tables) == [EventKind.SYN_RETRANSMISSION, EventKind.SYNACK_RETRANSMISSION]
     assert (events["value"].tolist(), events["other_frame"].tolist()) == ([1000 * MS, 1000 * MS], [1, 3])
+    assert tables.series.rows()["retransmissions"].tolist() == [0, 1, 1]
+
+
+def test_what_repeats_the_greeting_of_a_connection_that_is_up_is_no_try_to_make_it(tmp_path: Path) -> None:
+    talk = Conversation()
+    talk.connect(leg_server_ms=20, leg_client_ms=1)
+    talk.client(30, 1, 1, "PA", b"q" * 100)
+    talk.client(31_000, 0, 0, "S")
+    talk.server(31_500, 0, 1, "SA")
+    tables = talk.tables(tmp_path)
+    row = tables.flows.rows()[0]
+    assert (row["syn_count"], row["synack_count"], after_start(row["syn_last_ns"])) == (1, 1, 0)
+    assert kinds(tables) == [EventKind.SYNACK_RETRANSMISSION]
+    assert after_start(row["synack_last_ns"]) == 31_500
+    assert tables.series.rows()["retransmissions"].sum() == 0
 
 
 def test_only_pure_acknowledgements_of_data_sent_once_are_leg_samples(tmp_path: Path) -> None:

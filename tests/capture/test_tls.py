@@ -3,6 +3,8 @@
 import struct
 from pathlib import Path
 
+import pytest
+
 from pcap_analyzer.capture.tables import App, Role, Tables
 from tests.capture.conversation import Conversation, after_start
 
@@ -98,6 +100,19 @@ def test_tickets_after_the_handshake_are_not_the_response(tmp_path: Path) -> Non
     exchange = tables.exchanges.rows()[0]
     assert (after_start(exchange["response_first_ns"]), exchange["response_bytes"]) == (900, 2005)
     assert len(tables.pauses) == 0
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_closing_record_makes_the_early_burst_the_response(tmp_path: Path, *, closed: bool) -> None:
+    talk = tls13(finished_with=record(DATA, b"q" * 100))
+    talk.hears(101, record(DATA, b"t" * 250))
+    talk.hears(60_000, record(DATA, b"a" * 19))
+    if closed:
+        talk.closes(60_010)
+    exchange = talk.tables(tmp_path).exchanges.rows()[0]
+    assert [after_start(exchange[f"response_{which}_ns"]) for which in ("first", "last")] == [101, 101]
+    assert (exchange["response_bytes"], exchange["response_frames"]) == (255, 1)
+    assert exchange["response_first_frame"] == exchange["response_last_frame"]
 
 
 def test_a_client_certificate_before_the_finished_belongs_to_the_handshake(tmp_path: Path) -> None:

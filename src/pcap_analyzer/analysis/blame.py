@@ -175,11 +175,12 @@ def _connect(context: Context, _: Intervals) -> Blame:
     flows = context.flows
     dialled = (flows["syn_ns"] >= 0) | (flows["synack_ns"] >= 0)
     begin = np.where(flows["syn_ns"] >= 0, flows["syn_ns"], flows["synack_ns"])
-    lasted = (connect_end_ns(flows, context.tables) - begin)[dialled]
+    lasting = connect_end_ns(flows, context.tables) - begin
+    lasted = lasting[dialled]
     up = flows["established_ns"][dialled] >= 0
     retried = np.maximum(
         integers(flows, "syn_last_ns") - integers(flows, "syn_ns"),
-        integers(flows, "synack_last_ns") - integers(flows, "synack_ns"),
+        np.minimum(integers(flows, "synack_last_ns"), begin + lasting) - integers(flows, "synack_ns"),
     )[dialled]
     if lasted[~up].sum() > 0.5 * lasted.sum():
         return Blame(Cause.INSUFFICIENT_DATA, Party.UNKNOWN)

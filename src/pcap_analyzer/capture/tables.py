@@ -121,8 +121,8 @@ FLOWS = np.dtype(
         ("payload_frames", "<u8", (2,)),
         ("ttl_max", "u1", (2,)),  # TTL or hop limit of that sender
         # --- TCP only; zeros or -1 for UDP
-        ("syn_count", "<u4"),  # SYN without ACK
-        ("synack_count", "<u4"),
+        ("syn_count", "<u4"),  # SYN without ACK, until the connection was up
+        ("synack_count", "<u4"),  # until the connection was up; synack_last_ns goes on
         ("syn_frame", "<u8"),
         ("synack_frame", "<u8"),
         ("established_frame", "<u8"),
@@ -277,7 +277,7 @@ SERIES = np.dtype(
         ("frames", "<u8"),
         ("wire_bytes", "<u8"),
         ("payload_bytes", "<u8", (2,)),
-        ("retransmissions", "<u4"),  # resent behind the capture point, and gaps at it that were losses
+        ("retransmissions", "<u4"),  # resent behind the capture point, gaps at it that were losses, SYNs again
         ("connections", "<u4"),  # connections established
         ("resets", "<u4"),
         ("exchanges", "<u4"),  # responses that began

@@ -10,7 +10,7 @@ from libc.string cimport memcpy, memset
 from pcap_analyzer.capture.kernel.codes cimport KIND_FILL, KIND_NEW, KIND_SPURIOUS, Kind, NEVER
 from pcap_analyzer.capture.kernel.legs cimport least_leg, round_trip
 from pcap_analyzer.capture.kernel.rows cimport ExchangeRow, rows_add
-from pcap_analyzer.capture.kernel.state cimport Engine, Flow, TLS_DONE, TLS_HELLO, TLS_NONE, TLS_VOID, Track, Turn
+from pcap_analyzer.capture.kernel.state cimport Engine, Flow, Side, TLS_DONE, TLS_HELLO, TLS_NONE, TLS_VOID, Track, Turn
 from pcap_analyzer.capture.kernel.ways cimport Copy
 from pcap_analyzer.capture.kernel.wire cimport Packet
 
@@ -21,6 +21,11 @@ cdef enum:
     PAUSE_FLOOR_NS = 1000000
     TLS_ALERT = 21
     FAREWELL_NS = 1000000000    # a closing message is followed by FIN or RST sooner
+
+cdef inline int64_t response_arrived(const Flow *f, const Turn *turn) noexcept nogil:
+    """Stream offset up to which the response was seen here, or acknowledged by the client."""
+    cdef const Side *server = &f.sides[1 - f.client_side]
+    return max(turn.response_high, server.acked) if server.has_ack else turn.response_high
 
 cdef inline void write_turn(Engine *e, Flow *f, Turn *turn) noexcept nogil:
     cdef ExchangeRow *row
@@ -33,7 +38,8 @@ cdef inline void write_turn(Engine *e, Flow *f, Turn *turn) noexcept nogil:
         turn.row.leg_client_ns = least_leg(f, f.client_side)
     if turn.body_end >= 0 and turn.row.response_first_ns >= 0:
         turn.row.expected_bytes = turn.body_end - turn.response_low
-        turn.row.complete = turn.response_high >= turn.body_end
+        # What the client acknowledged has arrived, whether the capture holds it or not.
+        turn.row.complete = response_arrived(f, turn) >= turn.body_end
     elif turn.framed_complete:
         turn.row.complete = True
     row = <ExchangeRow *> rows_add(&e.rows[1])
@@ -121,6 +127,10 @@ cdef inline void drop_tickets(Engine *e, Flow *f, Turn *turn, const Packet *p, i
     if e.now - turn.row.response_last_ns < max(<int64_t> TICKET_PAUSE_NS, round_trip(f) // 4):
         return
     f.track.tickets_possible = False
+    turn.early_first_ns = turn.row.response_first_ns
+    turn.early_first_frame = turn.row.response_first_frame
+    turn.early_frames = turn.row.response_frames
+    turn.early_bytes = <uint32_t> turn.row.response_bytes
     turn.row.response_bytes = 0
     turn.row.response_frames = 0
     f.track.ways[1 - f.client_side].last_run = NEVER
@@ -227,6 +237,12 @@ cdef inline void close_turns(Engine *e, Flow *f) noexcept nogil:
         write_turn(e, f, &f.track.before)
         return
     write_turn(e, f, &f.track.before)
+    if turn.tail_ns != NEVER and turn.tail_ns < turn.row.response_first_ns:
+        # Without the closing record nothing is left but the burst that was taken for tickets: that was the response.
+        turn.row.response_first_ns = turn.early_first_ns
+        turn.row.response_first_frame = turn.early_first_frame
+        turn.row.response_frames = turn.early_frames
+        turn.tail_bytes = turn.early_bytes
     if turn.tail_ns != NEVER:
         turn.row.response_last_ns = turn.tail_ns
         turn.row.response_last_frame = turn.tail_frame

@@ -30,7 +30,10 @@ cdef struct Turn:
     int64_t tail_ns             # the response's last packet before a small one that may be a closing record
     uint64_t tail_frame
     uint32_t tail_bytes
-    bint tail_small
+    int64_t early_first_ns      # a burst that was taken for session tickets, until the close shows otherwise
+    uint64_t early_first_frame
+    uint64_t early_frames
+    uint32_t early_bytes
 
 cdef enum TlsStage:
     TLS_NONE = 0

@@ -57,6 +57,10 @@ cdef inline void note_syn(Engine *e, Flow *f, const Packet *p, uint8_t side) noe
     """A SYN or SYN-ACK: roles, options, set-up times."""
     cdef Side *mine = &f.sides[side]
     cdef Side *other = &f.sides[1 - side]
+    cdef bint up = f.established_ns != NEVER
+    if up and not p.flags & ACK:
+        # The connection is up: whatever sends this, it is no try to make it.
+        return
     mine.has_syn = True
     mine.mss = p.mss
     mine.window_scale = p.window_scale if p.window_scale >= 0 else -2
@@ -67,19 +71,21 @@ cdef inline void note_syn(Engine *e, Flow *f, const Packet *p, uint8_t side) noe
         f.client_side = 1 - side
         if f.synack_count:
             add_event(e, f.id, EVENT_SYNACK_AGAIN, 1, p.frame, e.now - f.synack_last_ns, f.synack_last_frame)
+            e.second.retransmissions += not up
         else:
             f.synack_ns = e.now
             f.synack_frame = p.frame
             learn_service(e, f)
             if f.syn_count == 1:
                 add_leg(e, f, side, e.now - f.syn_ns, False)
-        f.synack_count += 1
+        f.synack_count += not up
         f.synack_last_ns = e.now
         f.synack_last_frame = p.frame
         return
     f.client_side = side
     if f.syn_count:
         add_event(e, f.id, EVENT_SYN_AGAIN, 0, p.frame, e.now - f.syn_last_ns, f.syn_last_frame)
+        e.second.retransmissions += 1
     else:
         f.syn_ns = e.now
         f.syn_frame = p.frame
