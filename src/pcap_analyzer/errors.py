@@ -1,6 +1,6 @@
 """The whole exception tree; each class knows its sentence, exit code and HTTP status.
 
-AppError
+AppError               70 · 500   the program cannot go on
 ├── UsageError            2 · 422   what was asked for makes no sense
 ├── CaptureError          3 · 422   the capture cannot be read
 │   ├── NotACapture       3 · 415   first bytes are something else, named where they are known
@@ -21,7 +21,7 @@ AppError
 class AppError(Exception):
     """A failure that people are told about in one sentence: `str(error)`."""
 
-    exit_code = 1
+    exit_code = 70
     http_status = 500
     title = "Something went wrong"
 

@@ -24,7 +24,7 @@ def raising(error: BaseException) -> Callable[[], int]:
         (NotACapture("The file is empty."), 3, "pcap-analyzer: The file is empty.\n"),
         (StorageFull("The disk is full."), 5, "pcap-analyzer: The disk is full.\n"),
         (UsageError("No."), 2, "pcap-analyzer: No.\n"),
-        (AppError("It broke."), 1, "pcap-analyzer: It broke.\n"),
+        (AppError("It broke."), 70, "pcap-analyzer: It broke.\n"),
         (Cancelled("Stopped."), 130, ""),
         (KeyboardInterrupt(), 130, ""),
     ],
@@ -48,7 +48,7 @@ def test_a_usage_error_is_about_the_whole_command_line() -> None:
 
 
 def test_too_little_memory_is_said_plainly(capsys: pytest.CaptureFixture[str]) -> None:
-    assert failures.guarded(raising(MemoryError()), debug=False) == 1
+    assert failures.guarded(raising(MemoryError()), debug=False) == 70
     assert "memory" in capsys.readouterr().err
 
 
@@ -66,7 +66,7 @@ def test_nobody_to_tell_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("codes", "code"),
-    [([], 0), ([0, 0], 0), ([1, 0], 1), ([1, 4, 0], 4), ([4, 3, 1], 3), ([3, 5, 4, 1], 5)],
+    [([], 0), ([0, 0], 0), ([1, 0], 1), ([1, 4, 0], 4), ([4, 3, 1], 3), ([3, 5, 4, 1], 5), ([5, 70, 1], 70)],
 )
 def test_the_worst_of_several_codes_wins(codes: list[int], code: int) -> None:
     assert failures.worst(codes) == code

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from pcap_analyzer import __version__
-from tests.cli.command import HEALTHY, LIMIT_S, environment, pcap_analyzer
+from tests.cli.command import COMMAND, HEALTHY, LIMIT_S, environment, pcap_analyzer, shell
 
 #: Import-heavy packages that have no business on the way from a file to its text.
 UNWANTED = ("sqlalchemy", "fastapi", "starlette", "pydantic", "polars", "asyncio", "jinja2", "uvicorn", "rich.console")
@@ -56,7 +58,8 @@ def test_help_shows_examples_commands_and_exit_codes() -> None:
 
     assert run.returncode == 0
     assert "pcap-analyzer analyze slow.pcapng" in run.stdout
-    assert "Exit codes" in run.stdout
+    told = run.stdout.partition("Exit codes:")[2].partition("\n\n")[0]
+    assert [int(line.split()[0]) for line in told.strip().splitlines()] == [0, 1, 2, 3, 4, 5, 70, 130, 141]
     assert all(command in run.stdout for command in ("analyze", "explain", "serve"))
 
 
@@ -69,6 +72,32 @@ def test_each_command_has_its_help() -> None:
 
 def test_the_version_is_the_packages() -> None:
     assert pcap_analyzer("--version").stdout == f"pcap-analyzer {__version__}\n"
+
+
+@pytest.mark.parametrize("question", [["--help"], ["--version"], ["analyze", "--help"], ["serve", "-h"]])
+def test_an_answer_that_cannot_be_written_is_told(question: list[str]) -> None:
+    run = shell('"$@" > /dev/full', *question)
+
+    assert run.returncode == 5
+    assert run.stderr == "pcap-analyzer: Standard output cannot be written: the disk is full.\n"
+
+
+def test_an_answer_nobody_reads_ends_quietly() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        run = subprocess.run([*COMMAND, "--help"], stdout=pipe, stderr=subprocess.PIPE, env=environment(), check=False)
+
+    assert (run.returncode, run.stderr) == (141, b"")
+
+
+def test_the_readme_lists_the_exit_codes_of_the_help() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    rows = readme.partition("## Exit codes")[2].partition("\n## ")[0].splitlines()
+
+    assert [row.split("|")[1].strip() for row in rows if row.startswith("|")][2:] == (
+        ["0", "1", "2", "3", "4", "5", "70", "130", "141"]
+    )
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:
@@ -103,7 +132,7 @@ def test_a_fault_of_the_program_is_a_sentence_and_a_traceback_for_who_wants_it(
         check=False,
     )
 
-    assert (run.returncode, run.stdout) == (1, "")
+    assert (run.returncode, run.stdout) == (70, "")
     assert "ZeroDivisionError: a fault of ours" in run.stderr
     assert ("Traceback" in run.stderr) is bool(arguments or more)
 

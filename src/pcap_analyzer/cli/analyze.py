@@ -11,7 +11,7 @@ import click
 from pcap_analyzer.analysis.engine import Options
 from pcap_analyzer.analysis.engine import analyze as analyze_capture
 from pcap_analyzer.analysis.model import Report
-from pcap_analyzer.cli import failures, outputs, progress
+from pcap_analyzer.cli import failures, guide, outputs, progress
 from pcap_analyzer.cli.wishes import STANDARD, Given, Wishes
 from pcap_analyzer.report import json as report_json
 
@@ -19,7 +19,7 @@ FILE = click.Path(path_type=Path)
 IDS = "ID,..."
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(cls=guide.Command, context_settings=guide.SETTINGS)
 @click.argument("captures", metavar="FILE...", nargs=-1, required=True, type=FILE)
 @click.option("--json", metavar="FILE", type=FILE, help="Write the report as JSON. - is stdout, then without the text.")
 @click.option("--html", metavar="FILE", type=FILE, help="Write the report as one HTML file that opens offline.")
@@ -42,9 +42,9 @@ def analyze(debug: bool, /, **given: Unpack[Given]) -> int:  # click passes what
     Several captures are analysed in turn, and one that cannot be read does not stop the others. With --json - each
     is one line of JSON; --json FILE and --html FILE take a single capture, -o DIR any number.
 
-    The exit code is the worst of all captures: 5 a result could not be written, else 3 a capture could not be read,
-    else 4 one is damaged (with --strict), else 1 there are findings (with --fail-on), else 0. A wrong command line
-    is 2 and nothing is analysed.
+    The exit code is the worst of all captures: 70 the program failed, else 5 a result could not be written, else 3 a
+    capture could not be read, else 4 one is damaged (with --strict), else 1 there are findings (with --fail-on), else
+    0. A wrong command line is 2 and nothing is analysed.
 
     What next: the display filter below each finding shows its packets in Wireshark; `pcap-analyzer explain ID` says
     how it was measured and by which thresholds.

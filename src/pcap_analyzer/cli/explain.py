@@ -9,7 +9,7 @@ import click
 from pcap_analyzer.analysis import registry
 from pcap_analyzer.analysis.detector import Detector, Setting
 from pcap_analyzer.analysis.model import FindingKind
-from pcap_analyzer.cli import ids, outputs
+from pcap_analyzer.cli import guide, ids, outputs
 from pcap_analyzer.report import words
 from pcap_analyzer.report.format import measure
 from pcap_analyzer.report.layout import MARGIN, Look, Page, Span
@@ -24,7 +24,7 @@ _SECTIONS = re.compile(rf"\n\s*\n|\n(?=(?:{'|'.join(LABELS)}):)")
 _UNITS = {"percent": "%", "count": "", "ratio": ""}
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(cls=guide.Command, context_settings=guide.SETTINGS)
 @click.argument("detector", required=False)
 def explain(detector: str | None) -> None:
     """Say what a DETECTOR looks for, how it measures, its settings and what its findings advise.

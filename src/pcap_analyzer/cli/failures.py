@@ -3,11 +3,12 @@
 | code | meaning                                                        |
 |------|----------------------------------------------------------------|
 | 0    | done                                                           |
-| 1    | findings at or above --fail-on, or a failure of the program    |
+| 1    | findings at or above --fail-on                                 |
 | 2    | the command line makes no sense                                |
 | 3    | not a capture, or not readable                                 |
 | 4    | a cut or damaged capture, with --strict                        |
 | 5    | a result could not be written                                  |
+| 70   | the program failed (EX_SOFTWARE of sysexits.h)                 |
 | 130  | interrupted                                                    |
 | 141  | the reader of a pipe went away                                 |
 """
@@ -20,14 +21,13 @@ from collections.abc import Callable, Iterable
 from pcap_analyzer.errors import AppError
 from pcap_analyzer.report.format import printable
 
-DONE, FINDINGS, USAGE, NOT_READ, DAMAGED, NOT_WRITTEN, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
-BROKEN = 1
+DONE, FINDINGS, USAGE, NOT_READ, DAMAGED, NOT_WRITTEN, BROKEN, INTERRUPTED = 0, 1, 2, 3, 4, 5, 70, 130
 
-_MILDEST_FIRST = (DONE, FINDINGS, DAMAGED, NOT_READ, NOT_WRITTEN)
+_MILDEST_FIRST = (DONE, FINDINGS, DAMAGED, NOT_READ, NOT_WRITTEN, BROKEN)
 
 
 def worst(codes: Iterable[int]) -> int:
-    """The code of several captures together: not written, then not read, then damaged, then findings."""
+    """The code of several captures together: the program failed, not written, not read, damaged, findings."""
     return max(codes, key=_MILDEST_FIRST.index, default=DONE)
 
 

@@ -12,7 +12,7 @@ from typing import NoReturn
 import click
 
 from pcap_analyzer import __version__
-from pcap_analyzer.cli import failures
+from pcap_analyzer.cli import failures, guide
 
 #: The one command that has threads and files to close at its end.
 SERVICE = "pcap_analyzer.cli.serve"
@@ -28,7 +28,7 @@ COMMANDS = {
 SINGLE_THREADED = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-class CommandsOnDemand(click.Group):
+class CommandsOnDemand(guide.Group):
     """Lists commands without importing them: start-up is part of the product."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click names it
@@ -51,28 +51,40 @@ class CommandsOnDemand(click.Group):
 @click.group(
     cls=CommandsOnDemand,
     no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=guide.SETTINGS,
 )
-@click.version_option(__version__, prog_name="pcap-analyzer", message="%(prog)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=lambda ctx, _, wanted: guide.tell_and_end(ctx, [f"pcap-analyzer {__version__}"], wanted=wanted),
+    help="Show the version and exit.",
+)
 @click.option("--debug", is_flag=True, expose_value=False, help="Show where the program failed, if it did.")
 def cli() -> None:
     """Drop a packet capture, read why it is slow, with proof.
 
     \b
     Start here:
-      pcap-analyzer analyze slow.pcapng                    the reason, in the terminal
-      pcap-analyzer analyze slow.pcapng --html slow.html   the whole report, one file to send
+      pcap-analyzer analyze slow.pcapng                    in the terminal
+      pcap-analyzer analyze slow.pcapng --html slow.html   one file to send
       pcap-analyzer analyze slow.pcapng --json - | jq .verdict
       pcap-analyzer analyze *.pcapng -o reports --fail-on high
-      pcap-analyzer explain slow_server                    how a finding was measured
-      pcap-analyzer serve                                  the same in a browser, for a team
+      pcap-analyzer explain slow_server                    how it was measured
+      pcap-analyzer serve                                  in the browser
 
     \b
     Exit codes:
-      0 done              1 findings at or above --fail-on, or the program failed
-      2 wrong usage       3 not a capture, or unreadable
-      4 damaged capture, with --strict
-      5 a result could not be written                130 interrupted
+        0  done
+        1  there are findings at or above --fail-on
+        2  wrong usage
+        3  not a capture, or unreadable
+        4  a cut or damaged capture, with --strict
+        5  a result could not be written
+       70  the program failed, which is a fault of its own
+      130  interrupted
+      141  whoever read the output went away
 
     \b
     Complete commands with the Tab key (bash; zsh and fish likewise):

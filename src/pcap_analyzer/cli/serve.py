@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from pcap_analyzer import settings
+from pcap_analyzer.cli import guide
 
 
-@click.command()
+@click.command(cls=guide.Command, context_settings=guide.SETTINGS)
 @click.option("--host", metavar="ADDRESS", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Port; 0 takes a free one.  [default: 8000]")
 @click.option(
@@ -28,8 +29,8 @@ def serve(host: str | None, port: int | None, data_dir: Path | None, insecure_ht
     .env too (DATA_DIR, DATABASE_URL, PUBLIC_URL, MAX_UPLOAD_BYTES, CONCURRENT_ANALYSES, ANALYSIS_TIME_LIMIT_S).
 
     \b
-    pcap-analyzer serve
-    pcap-analyzer serve --port 9000 --data-dir /srv/captures
+      pcap-analyzer serve
+      pcap-analyzer serve --port 9000 --data-dir /srv/captures
     """
     from pcap_analyzer.web import server  # noqa: PLC0415 - other commands must not pay for it
 
