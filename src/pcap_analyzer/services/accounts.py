@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -64,6 +66,14 @@ class Identity:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """What was decided about somebody's request."""
+
+    status: UserStatus
+    rejection_reason: str | None
+
+
+@dataclass(frozen=True)
 class Credentials:
     """What a login is checked against; both None for an account that does not exist."""
 
@@ -104,6 +114,40 @@ async def register(session: AsyncSession, form: Registration, hashed_password: s
         return None
     new = _new_user(form, hashed_password, Role.USER, now)
     return (await users.add(session, new)).id
+
+
+def receipt(user_id: str, hashed_password: str) -> str:
+    """What a browser keeps of a request, to look again where it stands without a login; it opens nothing else.
+
+    It needs no secret of its own: the salted hash of the password never leaves the server.
+    """
+    return f"{user_id}.{hmac.new(hashed_password.encode(), user_id.encode(), 'sha256').hexdigest()}"
+
+
+async def receipt_of(session: AsyncSession, identity: Identity) -> str:
+    """The receipt of somebody who is logged in; raises NotFound when the account is gone."""
+    user = await users.by_id(session, identity.user_id)
+    if user is None:
+        raise NotFound("This account no longer exists.")
+    return receipt(user.id, user.hashed_password)
+
+
+def empty_receipt() -> str:
+    """Looks like a receipt, for a request that was dropped because a name is taken."""
+    return f"{uuid.uuid4()}.{secrets.token_hex(32)}"
+
+
+async def standing(session: AsyncSession, shown: str) -> Standing | None:
+    """Where the request of a receipt stands; None for one that leads nowhere."""
+    user = await users.by_id(session, shown.partition(".")[0])
+    if user is None or not hmac.compare_digest(receipt(user.id, user.hashed_password).encode(), shown.encode()):
+        return None
+    return Standing(users.status_of(user), user.rejection_reason)
+
+
+async def nobody_can_log_in(session: AsyncSession) -> bool:
+    """Whether the first administrator is still to be made."""
+    return not await users.has_admin(session)
 
 
 async def create_first_admin(

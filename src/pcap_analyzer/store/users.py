@@ -22,6 +22,11 @@ class UserStatus(StrEnum):
     SUSPENDED = "suspended"
     REJECTED = "rejected"
 
+    @property
+    def word(self) -> str:
+        """What people are shown: they decline a request, and nobody is rejected."""
+        return "declined" if self is UserStatus.REJECTED else self.value
+
 
 def status_of(user: User) -> UserStatus:
     if user.rejected_at is not None:

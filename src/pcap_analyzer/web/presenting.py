@@ -52,7 +52,7 @@ def _user_row(user: User, usage: Usage) -> UserRowView:
         email=user.email,
         initials=initials(user.username),
         role=user.role.value,
-        status=users.status_of(user).value,
+        status=users.status_of(user).word,
         last_login=user.last_login,
         task_count=usage.task_count,
         bytes=usage.bytes,

@@ -17,6 +17,7 @@ from pcap_analyzer.web.runtime import Runtime
 PUBLIC = frozenset({"/login", "/logout", "/register", "/waiting", "/setup/{token}", "/health/live", "/health/ready"})
 """Every route that answers somebody who was not let in; all others are closed to them."""
 
+RECEIPT_LIFE_S = 30 * 86_400
 ADMIN_PREFIX = "/admin/"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 POLICY = (
@@ -34,16 +35,23 @@ async def gate(request: Request) -> None:
     request.state.identity, request.state.pending_count = None, 0
     if request.method not in SAFE_METHODS and not comes_from_here(request, runtime.settings):
         raise Forbidden("This request came from another site, or does not say where it comes from.")
-    identity = await _identify(request, runtime)
-    request.state.identity = identity
+    identity = await recognise(request)
     if request.scope["route"].path in PUBLIC:
         return
     if identity is None:
         raise NotAuthenticated("Log in to see this.")
     if not identity.is_active:
-        raise Forbidden(f"Your account is {identity.status.value}: an administrator has to let you in.")
+        raise Forbidden(f"Your account is {identity.status.word}: an administrator has to let you in.")
     if request.url.path.startswith(ADMIN_PREFIX) and not identity.is_admin:
         raise Forbidden("Only administrators may see this.")
+
+
+async def recognise(request: Request) -> Identity | None:
+    """Who asks, noted for the frame of the page, with the number of people who wait where that is theirs to know."""
+    request.state.identity, request.state.pending_count = None, 0
+    identity = await _identify(request, request.app.state.runtime)
+    request.state.identity = identity
+    return identity
 
 
 async def _identify(request: Request, runtime: Runtime) -> Identity | None:
@@ -92,6 +100,23 @@ def set_session_cookie(response: Response, token: str, settings: Settings) -> No
 def clear_session_cookie(response: Response, settings: Settings) -> None:
     response.delete_cookie(
         cookie_name(settings), path="/", secure=not settings.insecure_http, httponly=True, samesite="lax"
+    )
+
+
+def receipt_name(settings: Settings) -> str:
+    return "request" if settings.insecure_http else "__Host-request"
+
+
+def set_receipt_cookie(response: Response, receipt: str, settings: Settings) -> None:
+    """A cookie that tells /waiting whose request this browser sent."""
+    response.set_cookie(
+        receipt_name(settings),
+        receipt,
+        max_age=RECEIPT_LIFE_S,
+        path="/",
+        secure=not settings.insecure_http,
+        httponly=True,
+        samesite="lax",
     )
 
 

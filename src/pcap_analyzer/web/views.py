@@ -76,6 +76,7 @@ class LoginView:
     next: str  # a path of this site, "/" by default
     problems: tuple[Problem, ...]
     notice: str | None  # "You are logged out."
+    nobody_yet: bool  # the first administrator is still to be made, with the setup link
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,9 @@ class RegisterView:
 class WaitingView:
     """Where somebody who asked for access stands."""
 
-    status: str | None  # "pending", "rejected", "suspended"; None: just registered, or not logged in: say it in general
-    username: str | None
+    status: str | None  # "pending", "active", "declined", "suspended"; None: say it in general
+    sent: bool  # this browser sent a request, which may have been dropped
+    username: str | None  # None: not logged in
     requested_at: datetime | None
     decision_reason: str | None  # what the admin wrote when declining
 
@@ -191,7 +193,7 @@ class UserRowView:
     email: str
     initials: str
     role: str
-    status: str  # active, suspended, rejected
+    status: str  # active, suspended, declined
     last_login: datetime | None
     task_count: int
     bytes: int

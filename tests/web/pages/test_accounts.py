@@ -73,8 +73,74 @@ async def test_a_taken_name_is_answered_like_a_free_one(house: House) -> None:
         second = await client.post("/register", data=ANN)
 
     assert (first.status_code, first.headers["location"]) == (second.status_code, second.headers["location"])
-    assert first.headers.get("set-cookie") == second.headers.get("set-cookie") is None
+    shapes = [re.sub(r"[0-9a-f]+(?=[-.;])", "x", answer.headers["set-cookie"]) for answer in (first, second)]
+    assert shapes[0] == shapes[1]
+    assert "session" not in shapes[0]
     assert first.content == second.content
+
+
+async def test_until_somebody_decides_a_dropped_request_reads_like_one_that_waits(house: House) -> None:
+    async with house.client() as free, house.client() as taken:
+        for client in (free, taken):
+            await client.post("/register", data={**ANN, "reason": ""})
+        first, second = await free.get("/waiting"), await taken.get("/waiting")
+
+    assert first.text == second.text
+    assert "If this name and address are not taken yet, administrators now see your request." in first.text
+    assert "reason" not in first.text
+
+
+@pytest.mark.parametrize("logged_in", [False, True])
+async def test_the_browser_that_asked_is_told_that_it_was_approved(house: House, logged_in: bool) -> None:
+    admin = await house.admin()
+    async with house.client(accept="text/html") as ann, house.client(admin) as root:
+        await ann.post("/register", data=ANN)
+        if logged_in:
+            await ann.post("/login", data={"login": "ann", "password": PASSWORD})
+        waiting = await ann.get("/waiting")
+        (user_id,) = set(re.findall(r"/admin/users/([0-9a-f-]{36})/approve", (await root.get("/admin/users")).text))
+        await root.post(f"/admin/users/{user_id}/approve")
+        approved = await ann.get("/waiting")
+
+    assert "Waiting for approval" in waiting.text
+    assert "You are in" in approved.text
+    assert 'href="/login">Log in</a>' in approved.text
+
+
+async def test_the_browser_that_asked_reads_why_it_was_declined(house: House) -> None:
+    admin = await house.admin()
+    async with house.client(accept="text/html") as ann, house.client(admin) as root:
+        await ann.post("/register", data=ANN)
+        (user_id,) = set(re.findall(r"/admin/users/([0-9a-f-]{36})/approve", (await root.get("/admin/users")).text))
+        await root.post(f"/admin/users/{user_id}/reject", data={"reason": "Ask your lead."})
+        declined = await ann.get("/waiting")
+        listed = await root.get("/admin/users")
+
+    assert "Your request was declined" in declined.text
+    assert "Ask your lead." in declined.text
+    assert "Declined" in listed.text
+    assert "Rejected" not in listed.text
+
+
+async def test_a_receipt_that_was_made_up_tells_nothing(house: House) -> None:
+    admin = await house.admin()
+    async with house.client(admin) as root:
+        user_id = (await root.get("/api/v1/users/me")).json()["id"]
+    async with house.client() as eve:
+        eve.cookies.set("__Host-request", f"{user_id}.{'0' * 64}")
+        page = await eve.get("/waiting")
+
+    assert "You are in" not in page.text
+
+
+async def test_the_login_page_of_a_new_server_tells_where_the_first_account_comes_from(house: House) -> None:
+    async with house.client() as client:
+        before = await client.get("/login")
+        await house.admin()
+        after = await client.get("/login")
+
+    assert "The first administrator is made with the setup link." in before.text
+    assert "setup link" not in after.text
 
 
 async def test_a_wrong_password_is_answered_like_an_unknown_name(house: House) -> None:

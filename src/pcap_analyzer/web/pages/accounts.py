@@ -13,10 +13,17 @@ from pcap_analyzer.errors import NotFound
 from pcap_analyzer.services import accounts
 from pcap_analyzer.services.accounts import Registration
 from pcap_analyzer.services.passwords import MIN_CHARACTERS
+from pcap_analyzer.store.session import AsyncSession
 from pcap_analyzer.store.users import UserStatus
 from pcap_analyzer.web.deps import Person, Reading, Running
 from pcap_analyzer.web.runtime import Runtime
-from pcap_analyzer.web.security import clear_session_cookie, cookie_name, set_session_cookie
+from pcap_analyzer.web.security import (
+    clear_session_cookie,
+    cookie_name,
+    receipt_name,
+    set_receipt_cookie,
+    set_session_cookie,
+)
 from pcap_analyzer.web.templating import render
 from pcap_analyzer.web.views import LoginView, Problem, RegisterView, SetupView, WaitingView
 
@@ -32,10 +39,17 @@ def local_path(given: str) -> str:
 
 
 @router.get("/login")
-async def login_form(request: Request, person: Person, next: str = "/", notice: str = "") -> Response:  # noqa: A002
+async def login_form(
+    request: Request,
+    person: Person,
+    session: Reading,
+    next: str = "/",  # noqa: A002
+    notice: str = "",
+) -> Response:
     if person is not None:
         return RedirectResponse(local_path(next) if person.is_active else "/waiting", HTTPStatus.SEE_OTHER)
-    return render(request, "login.html", LoginView("", local_path(next), (), NOTICES.get(notice)))
+    nobody = await accounts.nobody_can_log_in(session)
+    return render(request, "login.html", LoginView("", local_path(next), (), NOTICES.get(notice), nobody))
 
 
 @router.post("/login")
@@ -48,9 +62,10 @@ async def log_in(
 ) -> Response:
     async with runtime.database.reading() as session:
         stored = await accounts.credentials(session, login)
+        nobody = await accounts.nobody_can_log_in(session)
     checked = await runtime.passwords.check(stored.hashed_password, password)
     if not checked.right or stored.user_id is None:
-        view = LoginView(login, local_path(next), (WRONG,), None)
+        view = LoginView(login, local_path(next), (WRONG,), None, nobody)
         return render(request, "login.html", view, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     return await _enter(request, runtime, stored.user_id, local_path(next))
 
@@ -99,8 +114,11 @@ async def register(
         return render(request, "register.html", view, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     hashed = await runtime.passwords.hash(password)
     async with runtime.database.transaction() as session:
-        await accounts.register(session, form, hashed, datetime.now(UTC))
-    return RedirectResponse("/waiting", HTTPStatus.SEE_OTHER)
+        user_id = await accounts.register(session, form, hashed, datetime.now(UTC))
+    receipt = accounts.empty_receipt() if user_id is None else accounts.receipt(user_id, hashed)
+    response = RedirectResponse("/waiting", HTTPStatus.SEE_OTHER)
+    set_receipt_cookie(response, receipt, runtime.settings)
+    return response
 
 
 def _problems(form: Registration) -> tuple[Problem, ...]:
@@ -108,13 +126,25 @@ def _problems(form: Registration) -> tuple[Problem, ...]:
 
 
 @router.get("/waiting")
-async def waiting(request: Request, person: Person) -> Response:
+async def waiting(request: Request, runtime: Running, person: Person, session: Reading) -> Response:
     if person is None:
-        return render(request, "waiting.html", WaitingView(None, None, None, None))
+        receipt = request.cookies.get(receipt_name(runtime.settings), "")
+        return render(request, "waiting.html", await _by_receipt(session, receipt))
     if person.status is UserStatus.ACTIVE:
         return RedirectResponse("/", HTTPStatus.SEE_OTHER)
-    view = WaitingView(person.status.value, person.username, person.requested_at, person.rejection_reason)
-    return render(request, "waiting.html", view)
+    view = WaitingView(person.status.word, True, person.username, person.requested_at, person.rejection_reason)
+    response = render(request, "waiting.html", view)
+    # A decision ends their session, and this page shall still know whose request it was.
+    set_receipt_cookie(response, await accounts.receipt_of(session, person), runtime.settings)
+    return response
+
+
+async def _by_receipt(session: AsyncSession, receipt: str) -> WaitingView:
+    """Until somebody decides, a request that was dropped reads like one that waits."""
+    found = await accounts.standing(session, receipt)
+    if found is None or found.status is UserStatus.PENDING:
+        return WaitingView(None, bool(receipt), None, None, None)
+    return WaitingView(found.status.word, True, None, None, found.rejection_reason)
 
 
 @router.get("/setup/{token}")

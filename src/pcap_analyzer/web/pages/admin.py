@@ -18,7 +18,7 @@ from pcap_analyzer.web.views import AdminRejectView, AdminUsersView
 router = APIRouter(prefix="/admin/users")
 NOTICES = {
     "approved": "The account is approved: they can log in now.",
-    "rejected": "The request is declined; they read your reason when they log in.",
+    "rejected": "The request is declined: they are told so, with your reason if you gave one.",
 }
 
 
