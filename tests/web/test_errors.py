@@ -18,6 +18,32 @@ async def test_programs_get_problem_json(house: House) -> None:
     assert re.fullmatch("[0-9a-f]{8}", problem["error_id"])
 
 
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("/tasks/nothing", "Look for it in the list of analyses."),
+        ("/nowhere", "Check the address"),
+        ("/setup/used", "If an administrator exists already, log in"),
+    ],
+)
+async def test_what_is_not_found_is_looked_for_where_it_may_be(house: House, path: str, hint: str) -> None:
+    async with house.client(await house.admin(), accept="text/html") as client:
+        answer = await client.get(path)
+
+    assert answer.status_code == 404
+    assert hint in answer.text
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/static/nothing", "/tasks/nothing"])
+async def test_an_error_page_keeps_the_frame_of_who_is_logged_in(house: House, path: str) -> None:
+    async with house.client(await house.admin(), accept="text/html") as client:
+        answer = await client.get(path)
+
+    assert answer.status_code == 404
+    assert "root@corp.example" in answer.text
+    assert 'href="/login"' not in answer.text
+
+
 async def test_people_get_a_page(house: House) -> None:
     async with house.client(await house.admin(), accept="text/html,*/*;q=0.8") as client:
         answer = await client.get("/tasks/nothing")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from contextlib import suppress
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -24,14 +25,20 @@ from pcap_analyzer.errors import (
     UsageError,
 )
 from pcap_analyzer.web.deps import get_runtime
-from pcap_analyzer.web.security import security_headers
+from pcap_analyzer.web.security import recognise, security_headers
 from pcap_analyzer.web.templating import render
 from pcap_analyzer.web.views import ErrorView
 
 log = logging.getLogger(__name__)
 
+#: Where to look for what was not found, by the beginning of its address.
+WHERE_TO_LOOK = (
+    ("/tasks/", "Look for it in the list of analyses."),
+    ("/admin/users/", "Look at the list of users how it stands now."),
+    ("/setup/", "If an administrator exists already, log in, or ask for access."),
+    ("", "Check the address: it may have been cut or mistyped."),
+)
 WHAT_TO_DO: tuple[tuple[type[AppError], str], ...] = (
-    (NotFound, "Look for it in the list of analyses."),
     (Forbidden, "If you think that you should see this, ask an administrator."),
     (Conflict, "Load the page again to see how it stands now."),
     (StorageFull, "Delete analyses that nobody needs any more, or ask an administrator for more room."),
@@ -57,7 +64,9 @@ async def on_app_error(request: Request, error: Exception) -> Response:
     error_id = secrets.token_hex(4)
     if error.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("%s %s: %s (error %s)", request.method, _route(request), error, error_id)
-    advice = next((text for kind, text in WHAT_TO_DO if isinstance(error, kind)), None)
+    hints = WHERE_TO_LOOK if isinstance(error, NotFound) else ()
+    advice = next((text for beginning, text in hints if request.url.path.startswith(beginning)), None)
+    advice = advice or next((text for kind, text in WHAT_TO_DO if isinstance(error, kind)), None)
     kept = "Everything that was uploaded and analysed before is kept." if error.http_status >= 500 else None
     return await _answer(request, ErrorView(error.http_status, error.title, str(error), kept, advice, error_id))
 
@@ -117,6 +126,9 @@ async def on_mistake(request: Request, error: Exception) -> Response:
 
 async def _answer(request: Request, view: ErrorView) -> Response:
     if _wants_page(request):
+        if not hasattr(request.state, "identity"):  # no route, so it has not been at the gate
+            with suppress(AppError):
+                await recognise(request)
         return render(request, "error.html", view, status=view.status)
     return JSONResponse(
         {

@@ -29,7 +29,7 @@ def render(request: Request, template: str, view: object, *, status: int = 200) 
 
 
 def _site(request: Request) -> SiteView:
-    """From what the gate found; a page without a route has not been at the gate and knows nobody."""
+    """From what the gate found."""
     identity: Identity | None = getattr(request.state, "identity", None)
     known = identity is not None and identity.is_active
     return SiteView(
