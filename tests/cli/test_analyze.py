@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import pty
@@ -60,6 +61,14 @@ def test_files_are_written_where_they_were_asked_for(tmp_path: Path) -> None:
     assert load((tmp_path / "a.json").read_text()).capture.name == HEALTHY.name
     assert (tmp_path / "a.html").read_text().lstrip().lower().startswith("<!doctype html")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.html", "a.json"]
+
+
+def test_what_was_written_is_told_after_the_text(tmp_path: Path) -> None:
+    run = pcap_analyzer("analyze", HEALTHY, "--json", tmp_path / "a.json", "-o", tmp_path / "out")
+
+    names = [tmp_path / "a.json", *(tmp_path / "out" / f"{HEALTHY.name}.{kind}" for kind in ("json", "html"))]
+    assert run.stderr.splitlines() == [f"Wrote {name}" for name in names]
+    assert "Wrote" not in run.stdout
 
 
 def test_a_folder_gets_two_files_a_capture(tmp_path: Path) -> None:
@@ -188,6 +197,18 @@ def test_what_is_no_capture_is_told_in_one_sentence(tmp_path: Path, make: Callab
     assert len(run.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(("content", "said"), [(b"Dear support", "text"), (b"", "empty")])
+def test_what_is_no_capture_inside_an_archive_is_said_to_be_inside(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "letter.gz"
+    path.write_bytes(gzip.compress(content))
+
+    run = pcap_analyzer("analyze", path)
+
+    assert (run.returncode, run.stdout) == (3, "")
+    assert run.stderr.startswith(f"pcap-analyzer: {path}: In this gzip file: ")
+    assert said in run.stderr
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
     path = Path(shutil.copy(HEALTHY, tmp_path / "secret.pcapng"))
@@ -288,73 +309,6 @@ def test_a_file_name_that_is_no_text_is_shown_and_written(tmp_path: Path) -> Non
     assert r"no\x1b[31m\udcff.pcapng" in missed.stderr
     assert written.returncode == 0
     assert len(list((tmp_path / "out").iterdir())) == 2
-
-
-@pytest.mark.parametrize("option", ["--json", "--html"])
-def test_a_missing_folder_is_told_before_the_analysis(tmp_path: Path, option: str) -> None:
-    run = pcap_analyzer("analyze", HEALTHY, option, tmp_path / "nowhere" / "report")
-
-    assert (run.returncode, run.stdout) == (5, "")
-    assert "nowhere" in run.stderr
-    assert len(run.stderr.splitlines()) == 1
-
-
-def test_an_output_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
-    run = pcap_analyzer("analyze", HEALTHY, "-o", text(tmp_path / "file"))
-
-    assert run.returncode == 5
-    assert len(run.stderr.splitlines()) == 1
-
-
-@pytest.mark.parametrize("arguments", [["analyze", HEALTHY], ["analyze", HEALTHY, "--json", "-"], ["explain"]])
-def test_a_full_disk_behind_stdout_is_told(arguments: list[str | Path]) -> None:
-    run = shell('"$@" > /dev/full', *arguments)
-
-    assert run.returncode == 5
-    assert "full" in run.stderr
-    assert len(run.stderr.splitlines()) == 1
-
-
-def test_a_full_disk_behind_a_file_is_told_and_the_device_stays() -> None:
-    run = pcap_analyzer("analyze", HEALTHY, "--quiet", "--json", "/dev/full")
-
-    assert run.returncode == 5
-    assert Path("/dev/full").is_char_device()
-
-
-def test_a_closed_stdout_is_told() -> None:
-    run = shell('"$@" >&-', "analyze", HEALTHY)
-
-    assert run.returncode == 5
-    assert len(run.stderr.splitlines()) == 1
-
-
-def test_a_closed_stdout_does_not_matter_to_who_wants_files_only(tmp_path: Path) -> None:
-    run = shell('"$@" >&-', "analyze", HEALTHY, "--quiet", "--json", tmp_path / "a.json")
-
-    assert run.returncode == 0
-    assert load((tmp_path / "a.json").read_text()).capture.frames > 0
-
-
-def test_a_closed_stderr_changes_no_exit_code(tmp_path: Path) -> None:
-    assert shell('"$@" 2>&-', "analyze", text(tmp_path / "a.txt")).returncode == 3
-
-
-@pytest.mark.parametrize("arguments", [[], ["--json", "-"]])
-def test_a_pipe_whose_reader_is_gone_ends_quietly(arguments: list[str]) -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
-    with os.fdopen(writing, "wb") as pipe:
-        run = subprocess.run(
-            [*COMMAND, "analyze", str(HEALTHY), *arguments],
-            stdout=pipe,
-            stderr=subprocess.PIPE,
-            env=environment(),
-            timeout=LIMIT_S,
-            check=False,
-        )
-
-    assert (run.returncode, run.stderr) == (141, b"")
 
 
 def test_an_interrupt_ends_quietly_with_130(tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ import click
 from pcap_analyzer.analysis.engine import Options
 from pcap_analyzer.analysis.engine import analyze as analyze_capture
 from pcap_analyzer.analysis.model import Report
+from pcap_analyzer.capture.formats import GZIP
 from pcap_analyzer.cli import failures, guide, outputs, progress
 from pcap_analyzer.cli.wishes import STANDARD, Given, Wishes
+from pcap_analyzer.errors import NotACapture
 from pcap_analyzer.report import json as report_json
 
 FILE = click.Path(path_type=Path)
@@ -28,7 +30,12 @@ IDS = "ID,..."
 @click.option("--skip", metavar=IDS, multiple=True, help="Run all detectors but these.")
 @click.option("--fail-on", type=click.Choice(["low", "medium", "high"]), help="Exit with 1 at findings so severe.")
 @click.option("--strict", is_flag=True, help="Exit with 4 if a capture is cut or damaged. It is analysed all the same.")
-@click.option("-q", "--quiet", is_flag=True, help="No text, no progress. Errors and damage are still told on stderr.")
+@click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    help="No text, no progress. Errors and damage are still told on stderr.",
+)
 @click.pass_obj
 def analyze(debug: bool, /, **given: Unpack[Given]) -> int:  # click passes what main made
     """Read captures (pcap, pcapng, also gzipped; - is stdin) and say why they are slow.
@@ -66,11 +73,14 @@ def analyze(debug: bool, /, **given: Unpack[Given]) -> int:  # click passes what
 def _one(capture: Path, wishes: Wishes) -> int:
     """Analyse one capture and write whatever was asked for; the exit code that it alone would give."""
     report = _analysed(capture, wishes)
-    _write_files(report, capture, wishes)
+    written = _write_files(report, capture, wishes)
     if wishes.json == STANDARD:
         _print_json(report, wishes)
     elif wishes.shows_text:
         _print_text(report, wishes)
+    if not wishes.quiet:
+        for target in written:
+            failures.tell(f"Wrote {target}")
     if report.capture.damage is not None:
         if not wishes.shows_text:
             failures.say(f"{_name(capture)} is damaged and was analysed as far as it goes: {report.capture.damage}")
@@ -85,22 +95,37 @@ def _one(capture: Path, wishes: Wishes) -> int:
 def _analysed(capture: Path, wishes: Wishes) -> Report:
     options = Options(only=wishes.only, skip=wishes.skip)
     source, name = (Path("/dev/stdin"), _name(capture)) if capture == STANDARD else (capture, capture.name)
-    if not progress.wanted(quiet=wishes.quiet):
-        return analyze_capture(source, options, name=name)
-    with progress.ProgressBar(name) as bar:
-        return analyze_capture(source, options, bar, name=name)
+    try:
+        if not progress.wanted(quiet=wishes.quiet):
+            return analyze_capture(source, options, name=name)
+        with progress.ProgressBar(name) as bar:
+            return analyze_capture(source, options, bar, name=name)
+    except NotACapture as error:
+        if not _is_gzip(source):
+            raise
+        raise NotACapture(f"In this gzip file: {error}") from error
 
 
-def _write_files(report: Report, capture: Path, wishes: Wishes) -> None:
+def _is_gzip(source: Path) -> bool:
+    """Whether the first bytes that were judged came out of a compressed file; a pipe's cannot be read again."""
+    if not source.is_file():
+        return False
+    with source.open("rb") as file:
+        return file.read(len(GZIP)) == GZIP
+
+
+def _write_files(report: Report, capture: Path, wishes: Wishes) -> list[Path]:
+    """The files that were written."""
     beside_json, beside_html = wishes.targets(capture)
-    for target in (wishes.json, beside_json):
-        if target is not None and target != STANDARD:
-            outputs.write_whole(target, report_json.dump(report, indent=2) + "\n")
-    for target in (wishes.html, beside_html):
-        if target is not None:
-            from pcap_analyzer.report import html  # noqa: PLC0415  # Jinja2 is for those who want HTML
+    jsons = [target for target in (wishes.json, beside_json) if target is not None and target != STANDARD]
+    for target in jsons:
+        outputs.write_whole(target, report_json.dump(report, indent=2) + "\n")
+    pages = [target for target in (wishes.html, beside_html) if target is not None]
+    for target in pages:
+        from pcap_analyzer.report import html  # noqa: PLC0415  # Jinja2 is for those who want HTML
 
-            outputs.write_whole(target, html.render(report))
+        outputs.write_whole(target, html.render(report))
+    return jsons + pages
 
 
 def _print_json(report: Report, wishes: Wishes) -> None:

@@ -44,7 +44,7 @@ def guarded(action: Callable[[], int], *, debug: bool, subject: str = "") -> int
         if error.exit_code == USAGE and subject:
             raise
         if error.exit_code != INTERRUPTED:
-            say(f"{subject}: {error}" if subject else str(error))
+            say(_about(subject, error))
         return error.exit_code
     except MemoryError:
         say(f"{subject + ': ' if subject else ''}There is not enough memory for this.")
@@ -59,11 +59,25 @@ def guarded(action: Callable[[], int], *, debug: bool, subject: str = "") -> int
         return BROKEN
 
 
+def _about(subject: str, error: AppError) -> str:
+    """The subject leads, but where a result could not be written the capture is not to blame and comes last."""
+    if not subject:
+        return str(error)
+    if error.exit_code == NOT_WRITTEN:
+        return f"{error} This concerns the report of {subject}."
+    return f"{subject}: {error}"
+
+
 def say(sentence: str) -> None:
+    """What went wrong, as one line of the program's on stderr."""
+    tell(f"pcap-analyzer: {sentence}")
+
+
+def tell(sentence: str) -> None:
     """One line on stderr, safe for a terminal whatever file names and packets hold."""
     if sys.stderr is None:
         return
-    line = f"pcap-analyzer: {printable(sentence)}\n"
+    line = printable(sentence) + "\n"
     encoding = sys.stderr.encoding or "ascii"
     try:
         sys.stderr.write(line.encode(encoding, "backslashreplace").decode(encoding))

@@ -37,8 +37,10 @@ def write_whole(target: Path, content: str) -> None:
             part.unlink(missing_ok=True)
 
 
-def check_folder_of(target: Path) -> None:
+def check_place_of(target: Path) -> None:
     """Fail before the analysis rather than after it. Raises StorageUnavailable."""
+    if target.is_dir():
+        raise StorageUnavailable(f"{target} cannot be written: it is a folder. -o {target} writes into it.")
     folder = target.parent
     if not folder.is_dir():
         raise StorageUnavailable(f"{target} cannot be written: there is no folder {folder}.")

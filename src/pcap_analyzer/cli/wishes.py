@@ -45,7 +45,7 @@ class Wishes:
 
     @classmethod
     def of(cls, given: Given) -> Wishes:
-        """Raises UsageError for what contradicts itself, StorageUnavailable for targets without a folder."""
+        """Raises UsageError for what contradicts itself, StorageUnavailable for targets without a place."""
         only, skip = ids.check_choice(given["only"], given["skip"])
         wishes = cls(
             captures=given["captures"],
@@ -88,7 +88,7 @@ class Wishes:
     def _check_targets(self) -> None:
         named = [target for target in (self.json, self.html) if target is not None and target != STANDARD]
         for target in named:
-            outputs.check_folder_of(target)
+            outputs.check_place_of(target)
         beside = [target for capture in self.captures for target in self.targets(capture) if target is not None]
         written = named + beside
         for path, times in Counter(map(os.path.realpath, written)).items():
