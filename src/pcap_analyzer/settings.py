@@ -16,20 +16,31 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
 
     data_dir: Path = Field(Path("data"), description="Folder of the database, the captures and the reports.")
-    database_url: str = Field("", description="SQLite URL; empty: DATA_DIR/pcap_analyzer.db.")
+    database_url: str = Field(
+        "", description="URL of the SQLite database; where it is not set, pcap_analyzer.db in DATA_DIR."
+    )
     sqlite_wal: Literal["auto", "force"] = Field(
-        "auto", description="force: write-ahead log even where this SQLite is known to damage such databases."
+        "auto",
+        description="auto or force; force: write-ahead log even where this SQLite is known to damage such databases.",
     )
     listen_host: str = Field("127.0.0.1", description="Address to listen on.")
     listen_port: int = Field(8000, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
-    public_url: str = Field("", description="How people reach the service through a proxy: https://captures.example.")
-    insecure_http: bool = Field(False, description="Serve other hosts without TLS: passwords travel in clear text.")
-    max_upload_bytes: int = Field(20 * 10**9, gt=0, description="Largest capture that is accepted.")
-    free_space_reserve_bytes: int = Field(256 * 2**20, ge=0, description="Uploads stop before less than this is free.")
-    concurrent_analyses: int = Field(
-        default_factory=lambda: max(1, (os.cpu_count() or 1) // 2), ge=1, description="Analyses at the same time."
+    public_url: str = Field("", description="How people reach the service through a proxy: https://captures.example")
+    insecure_http: bool = Field(
+        False, description="Serve other hosts without TLS: passwords and captures travel in clear text."
     )
-    analysis_time_limit_s: float = Field(3600.0, gt=0, description="An analysis that takes longer is ended.")
+    max_upload_bytes: int = Field(20 * 10**9, gt=0, description="Largest capture that is accepted, in bytes.")
+    free_space_reserve_bytes: int = Field(
+        256 * 2**20, ge=0, description="Uploads stop before less than this is free on the disk, in bytes."
+    )
+    concurrent_analyses: int = Field(
+        default_factory=lambda: max(1, (os.cpu_count() or 1) // 2),
+        ge=1,
+        description="Analyses at the same time; where it is not set, one for every two processors.",
+    )
+    analysis_time_limit_s: float = Field(
+        3600.0, gt=0, description="An analysis that takes longer is ended, in seconds."
+    )
 
     @field_validator("public_url")
     @classmethod

@@ -34,7 +34,7 @@ def worst(codes: Iterable[int]) -> int:
 def guarded(action: Callable[[], int], *, debug: bool, subject: str = "") -> int:
     """The exit code of `action`; what it raises becomes one sentence on stderr, after `subject` where that is given.
 
-    UsageError passes: it is about the whole command line.
+    An error's notes follow it, one a line. UsageError passes: it is about the whole command line.
     """
     try:
         return action()
@@ -45,6 +45,8 @@ def guarded(action: Callable[[], int], *, debug: bool, subject: str = "") -> int
             raise
         if error.exit_code != INTERRUPTED:
             say(_about(subject, error))
+            for note in getattr(error, "__notes__", ()):
+                tell(f"  {note}")
         return error.exit_code
     except MemoryError:
         say(f"{subject + ': ' if subject else ''}There is not enough memory for this.")

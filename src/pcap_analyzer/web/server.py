@@ -20,6 +20,7 @@ GRACE_S = 5
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; returns then. Raises AppError with what prevents it."""
+    refuse_unknown_host(settings.listen_host)
     refuse_clear_text(settings)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     # It warns of every malformed form that a stranger sends.
@@ -28,17 +29,33 @@ def run(settings: Settings) -> None:
     asyncio.run(_serve(settings))
 
 
+def refuse_unknown_host(host: str) -> None:
+    """Raise UsageError for a name that leads nowhere, before anything is said about serving it."""
+    try:
+        socket.getaddrinfo(host, None)
+    except (OSError, UnicodeError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise UsageError(
+            f"There is no address for the host {host!r}: {reason}. --host takes an address of this machine."
+        ) from error
+
+
 def refuse_clear_text(settings: Settings) -> None:
-    """Raise UsageError where browsers would drop the login cookie, because it may travel over TLS or loopback alone."""
+    """Raise UsageError where browsers would drop the login cookie, because it may travel over TLS or loopback alone.
+
+    The ways out are the error's notes, one each.
+    """
     if is_loopback(settings.listen_host) or settings.public_url.startswith("https://") or settings.insecure_http:
         return
     port = settings.listen_port
-    raise UsageError(
-        f"Serving {settings.listen_host} without TLS would send passwords and captures in clear text, and browsers "
-        "would refuse the login. Ways out: put a reverse proxy with TLS before it, keep --host 127.0.0.1 and set "
-        "PUBLIC_URL=https://your.name; or reach it through an SSH tunnel "
-        f"(ssh -L {port}:127.0.0.1:{port} this-server); or add --insecure-http, which gives up both."
+    error = UsageError(
+        f"{settings.listen_host} is not served without TLS: passwords and captures would travel in clear text, and "
+        "browsers would refuse the login. Ways out:"
     )
+    error.add_note("For a team: a reverse proxy with TLS; keep --host 127.0.0.1 and set PUBLIC_URL=https://your.name")
+    error.add_note(f"For yourself: an SSH tunnel to this machine; ssh -L {port}:127.0.0.1:{port} this-server")
+    error.add_note("Among people you trust: --insecure-http; whoever is on the way can read and change everything")
+    raise error
 
 
 def is_loopback(host: str) -> bool:
@@ -51,11 +68,9 @@ def is_loopback(host: str) -> bool:
 
 
 async def _serve(settings: Settings) -> None:
-    listener = _listen(settings.listen_host, settings.listen_port)
-    host = f"[{settings.listen_host}]" if ":" in settings.listen_host else settings.listen_host
-    base_url = settings.public_url or f"http://{host}:{listener.getsockname()[1]}"
-    with listener:
-        async with open_runtime(settings) as runtime:
+    # The folder comes before the port: who starts the service twice by mistake needs no other port.
+    async with open_runtime(settings) as runtime:
+        with _listen(settings.listen_host, settings.listen_port) as listener:
             config = uvicorn.Config(
                 create_app(settings, runtime),
                 access_log=False,
@@ -67,7 +82,8 @@ async def _serve(settings: Settings) -> None:
             # running analyses are put back.
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda _number, _frame: None)
-            announce(runtime, base_url)
+            host = f"[{settings.listen_host}]" if ":" in settings.listen_host else settings.listen_host
+            announce(runtime, settings.public_url or f"http://{host}:{listener.getsockname()[1]}")
             await uvicorn.Server(config).serve(sockets=[listener])
 
 
