@@ -4,12 +4,34 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pcap_analyzer.analysis.columns import Ints, gather
+from pcap_analyzer.analysis.columns import Ints, Rows, gather
 from pcap_analyzer.analysis.context import Context
 from pcap_analyzer.analysis.model import QualityNote, Severity
-from pcap_analyzer.analysis.quantities import count, percent
+from pcap_analyzer.analysis.paths import MS
+from pcap_analyzer.analysis.quantities import count, duration, percent
 from pcap_analyzer.analysis.waiting import is_tcp
-from pcap_analyzer.capture.tables import EventKind
+from pcap_analyzer.capture.tables import CaptureFacts, EventKind
+
+COUNTS = "exact counts and times"
+#: By the name that the engine gives to a limit: what it bounds, and what is not whole where it was hit.
+LIMITS = {
+    "live flows": ("connections followed at the same time; the longest idle were closed early", COUNTS),
+    "unacknowledged segments": ("data of one direction that waits for its acknowledgement", COUNTS),
+    "open gaps": ("stretches of one direction that were not captured", COUNTS),
+    "remembered acknowledgements": ("acknowledgements of one direction that are kept", COUNTS),
+    "bytes ahead of a gap": (
+        "to read a name or a status the bytes before it are needed, which this capture misses; later bytes are kept "
+        "only so long",
+        "server names, request lines and status codes of those connections only; all counts and times are whole",
+    ),
+    "datagrams under reassembly": ("packets sent in fragments that wait for their rest", COUNTS),
+    "open DNS lookups": ("look-ups that wait for their answer", COUNTS),
+    "host pairs": ("pairs of hosts whose round trips are kept", COUNTS),
+    "undecided resends": ("resent packets of one direction that may prove needless", COUNTS),
+    "memory of live flows": ("memory of connections followed; the longest idle were closed early", COUNTS),
+}
+SLIGHT_STEP_NS = MS  # a backward step under this changes no figure that is shown
+FILTERED_FRAMES = 50  # so many TCP frames, each with payload: some filter left the others out
 
 NO_FLOWS: Ints = np.empty(0, np.int64)
 FEW = 0.01  # a share of all frames or bytes under this is mentioned, but voids little
@@ -27,6 +49,7 @@ class Fault:
     events: tuple[tuple[int, int], ...]  # frames that show it with their times in ns; empty: none is known
     display_filter: str | None  # None: by the flows
     shows: str = "Last whole frame"  # what those frames are
+    advice: str | None = None  # None: that of the kind
 
     @property
     def note(self) -> QualityNote:
@@ -43,11 +66,11 @@ def _whole(kind: str, what: str, voids: str, severity: Severity, display_filter:
     return Fault(kind, what, voids, severity, NO_FLOWS, (), display_filter)
 
 
-def _clock_steps(context: Context) -> tuple[tuple[int, int], ...]:
-    """The first few frames that are stamped before their predecessors; they belong to no flow."""
-    events = gather(context.tables.events, ("kind", "frame", "time_ns"))
-    steps = events[events["kind"] == EventKind.CLOCK_STEP][:3]
-    return tuple((int(one["frame"]), int(one["time_ns"])) for one in steps)
+def _clock_steps(context: Context) -> tuple[tuple[int, int, int], ...]:
+    """Frames that are stamped before their predecessors, their times and by how much; they belong to no flow."""
+    events = gather(context.tables.events, ("kind", "frame", "time_ns", "value"))
+    steps = events[events["kind"] == EventKind.CLOCK_STEP]
+    return tuple((int(one["frame"]), int(one["time_ns"]), int(one["value"])) for one in steps)
 
 
 def _file_faults(context: Context) -> list[Fault]:
@@ -70,29 +93,40 @@ def _file_faults(context: Context) -> list[Fault]:
         what = f"The capturing machine dropped {count(facts.interface_drops, 'frame')}"
         voids = "losses near these moments: a frame may be missing here and have reached its receiver"
         made.append(_whole("missing_frames", what, voids, severity, "frame"))
-    for limit, times in sorted(facts.overflows.items()):
-        what = f"A limit was reached {count(times, 'time')}: {limit}"
-        since = f" from frame {facts.exact_until_frame:,} on" if facts.exact_until_frame else ""
-        made.append(_whole("limit_reached", what, f"exact counts{since}", Severity.LOW, "frame"))
-    return made
+    return made + [limit_fault(facts, limit, times) for limit, times in sorted(facts.overflows.items())]
+
+
+def limit_fault(facts: CaptureFacts, limit: str, times: int) -> Fault:
+    """A limit that was hit: which, what it is there for, what is not whole because of it, and what to do."""
+    meaning, voided = LIMITS[limit]
+    what = f"A limit of the analysis was reached {count(times, 'time')}: {limit} ({meaning})"
+    exact = voided == COUNTS
+    since = f" from frame {facts.exact_until_frame:,} on" if exact and facts.exact_until_frame else ""
+    advice = None if exact else "Nothing to do; where these names matter, capture again without a filter."
+    return Fault("limit_reached", what, f"{voided}{since}", Severity.LOW, NO_FLOWS, (), "frame", advice=advice)
 
 
 def _frame_faults(context: Context) -> list[Fault]:
     facts = context.tables.capture
     made = []
     if facts.clock_steps:
-        what = f"The clock of the capture went backwards {count(facts.clock_steps, 'time')}"
-        voids = "durations across these moments: a backward step counts as no time"
         steps, where = _clock_steps(context), "Stamped before its predecessor"
-        made.append(Fault("clock_step", what, voids, Severity.MEDIUM, NO_FLOWS, steps, "frame", where))
+        largest = max((value for _, _, value in steps), default=0)
+        slight = largest < SLIGHT_STEP_NS
+        much = "by less than 1 ms" if slight else f"by {duration(largest / 1e9)} at most"
+        what = f"The clock of the capture went backwards {count(facts.clock_steps, 'time')}, {much}"
+        voids = "durations across these moments: a backward step counts as no time"
+        shown, severity = tuple(one[:2] for one in steps[:3]), Severity.LOW if slight else Severity.MEDIUM
+        made.append(Fault("clock_step", what, voids, severity, NO_FLOWS, shown, "frame", where))
     if facts.duplicate_frames:
         share = facts.duplicate_frames / max(1, facts.frames)
-        what = f"{count(facts.duplicate_frames, 'frame was', 'frames were')} captured twice ({percent(share)} of all)"
+        copies = count(facts.duplicate_frames, "frame was", "frames were")
+        what = f"{copies} captured more than once ({percent(share)} of all)"
         voids = "nothing, because the copies were taken out before anything was measured"
         severity = Severity.LOW if share > 0.1 else Severity.INFO
         rows, frames = _by_events(context, EventKind.DUPLICATE_FRAME)
-        shown = None if len(rows) else "frame"
-        made.append(Fault("duplicate_frames", what, voids, severity, rows, frames, shown, "The same frame again"))
+        by = None if len(rows) else "frame"
+        made.append(Fault("duplicate_frames", what, voids, severity, rows, frames, by, "The same frame again"))
     undecoded = sum(facts.undecoded.values())
     if undecoded > 0.5 * max(1, facts.frames):
         kinds = ", ".join(
@@ -117,6 +151,13 @@ def _flow_faults(context: Context) -> list[Fault]:
         voids = "response times, round trips and losses of those connections: they are shown as unknown"
         severity = Severity.HIGH if share > 0.5 else Severity.MEDIUM
         made.append(_of_flows(context, "one_sided", (what, voids), severity, half[np.argsort(-payload[half])]))
+    if looks_filtered(flows):
+        what = (
+            f"The file looks filtered: each of its {int(flows['frames'][tcp].sum()):,} TCP frames carries data, those "
+            "without (SYN, bare acknowledgement, close) are missing"
+        )
+        voids = "whatever the filter left out: set-ups and closes of connections, round trips, and why anybody waited"
+        made.append(_whole("filtered", what, voids, Severity.MEDIUM, "tcp"))
     unseen = flows["acked_unseen_bytes"].sum(axis=1).astype(np.int64)
     if unseen.any():
         share = int(unseen.sum()) / max(1, int(payload[tcp].sum() + unseen.sum()))
@@ -128,12 +169,22 @@ def _flow_faults(context: Context) -> list[Fault]:
         made.append(Fault("missing_frames", what, voids, severity, rows, frames, shown, where))
     middle = np.flatnonzero(tcp & flows["mid_stream"] & (payload > 0))
     if len(middle):
-        what = f"{count(len(middle), 'TCP connection was', 'TCP connections were')} already open when the capture began"
+        what = (
+            f"No SYN of {count(len(middle), 'TCP connection')} is in the file: they were open before the capture "
+            "began, or the file was filtered"
+        )
         voids = "their set-up, and their window sizes, whose scale is told at the start only"
         made.append(
             _of_flows(context, "mid_stream", (what, voids), Severity.INFO, middle[np.argsort(-payload[middle])])
         )
     return made
+
+
+def looks_filtered(flows: Rows) -> bool:
+    """Whether a display or capture filter left out all TCP frames without payload."""
+    tcp = is_tcp(flows)
+    frames = int(flows["frames"][tcp].sum())
+    return frames >= FILTERED_FRAMES and frames == int(flows["payload_frames"][tcp].sum())
 
 
 def _of_flows(context: Context, kind: str, words: tuple[str, str], severity: Severity, rows: Ints) -> Fault:

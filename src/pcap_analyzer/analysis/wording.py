@@ -12,7 +12,8 @@ from pcap_analyzer.analysis.findings import severity
 from pcap_analyzer.analysis.intervals import Code
 from pcap_analyzer.analysis.model import Cause, Confidence, Party, Severity, Verdict
 from pcap_analyzer.analysis.phrases import LATE_CONNECTS, PHRASES
-from pcap_analyzer.analysis.quantities import count, duration, percent
+from pcap_analyzer.analysis.quality import looks_filtered
+from pcap_analyzer.analysis.quantities import ENOUGH, count, duration, percent
 from pcap_analyzer.analysis.ruled_out import ruled_out
 from pcap_analyzer.analysis.verdict import IMMEDIATE_NS, Decision
 
@@ -144,6 +145,7 @@ def _figures(context: Context, decision: Decision) -> dict[str, str]:
     units = np.unique(chosen.unit[chosen.unit >= 0]) if chosen is not None else np.empty(0, np.int64)
     slow = int((account.gaps.thinking_ns[units] >= IMMEDIATE_NS).sum())
     unknown = account.intervals.of(Code.UNKNOWN).wall_ns() / 1e9
+    filtered = looks_filtered(context.flows)
     return {
         "seconds": duration(decision.seconds or 0.0),
         "total": duration(context.waited_s),
@@ -154,12 +156,22 @@ def _figures(context: Context, decision: Decision) -> dict[str, str]:
         "little": _little(context, decision),
         "exchanges": f"{int((~account.gaps.closing).sum()):,}",
         "lookups": f"{len(account.lookups):,}",
+        "most": "no look-up, connect, handshake or request took more than"
+        if len(account.unit_counted_ns()) < ENOUGH
+        else "95 % of all look-ups, connects, handshakes and requests took less than",
         "p95": f"{max(1.0, np.ceil((decision.p95_s or 0.0) * 1e3)):.0f} ms",
         "unknown_part": f": {duration(unknown)} of {duration(context.waited_s)} of waiting have no known cause"
         if unknown
         else "",
         "duplicates": f"{facts.duplicate_frames:,}",
         "frames": f"{facts.frames:,}",
+        "missed": "a filter left them out of this file: each TCP frame in it carries data"
+        if filtered
+        else "the capturing machine missed them or cut them short, or a filter left them out of the file",
+        "again": "Export the file again without a filter (all packets, not the displayed ones), or capture without one."
+        if filtered
+        else "If this file was exported or filtered, export it again without a filter; else capture again with a "
+        "larger buffer, full packets, or on a faster machine.",
         "damage": f"{facts.damage.reason} The last whole frame is {facts.damage.frame:,}." if facts.damage else "",
     }
 

@@ -2,7 +2,8 @@
 
 Method: the reader says where a file is cut or damaged, which frames were captured short, and what the capturing
 machine dropped; the kernel counts backward clock steps, frames captured twice, bytes that were acknowledged but never
-captured, connections of which one direction is missing and those that were open before the capture began.
+captured, connections of which one direction is missing and those whose SYN is not in the file. A file of at least 50
+TCP frames each of which carries data was filtered.
 Source: the pcapng specification (interface statistics); Wireshark's tcp.analysis.ack_lost_segment; Paxson: Automated
 Packet Trace Analysis of TCP Implementations, SIGCOMM 1997, for what filters drop, add and stamp wrongly.
 False alarms: frames are captured short on purpose to spare the payload; asymmetric routes show one direction only
@@ -26,7 +27,10 @@ def _kind(name: str, title: str, advice: str) -> FindingKind:
     return FindingKind(id=name, title=title, category=None, advice=advice)
 
 
-AGAIN = "Capture again with a larger buffer, a capture filter, or on a faster machine."
+AGAIN = (
+    "If this file was exported or filtered, export it again without a filter; else capture again with a larger buffer, "
+    "a capture filter that keeps whole connections, or on a faster machine."
+)
 KINDS = (
     _kind(
         "truncated_file", "File cut short", "Copy the file again, or let the capturing program end before you take it."
@@ -43,10 +47,19 @@ KINDS = (
         "Clock stepped back",
         "Keep the capturing machine's clock steady (NTP that slews); frame.time_delta < 0 shows most steps.",
     ),
-    _kind("duplicate_frames", "Frames captured twice", "Mirror one direction a port, or use editcap -d."),
+    _kind("duplicate_frames", "Frames captured more than once", "Mirror one direction a port, or use editcap -d."),
     _kind("undecoded", "Frames that are not understood", "Nothing to do, unless these frames are what you look for."),
     _kind("one_sided", "One direction missing", "Capture where both directions pass, and mirror both."),
-    _kind("mid_stream", "Connections older than the capture", "Start capturing before the connections are made."),
+    _kind(
+        "filtered",
+        "File looks filtered",
+        "Export the file again without a filter: all packets, not the displayed ones; or capture without one.",
+    ),
+    _kind(
+        "mid_stream",
+        "Connections without their start",
+        "Start capturing before the connections are made, and export all packets, not the displayed ones.",
+    ),
 )
 
 
@@ -78,7 +91,7 @@ def _report(context: Context, fault: Fault, flows: int) -> Finding:
         evidence=proof,
         display_filter=fault.display_filter or filters.by_ports(context, fault.rows[:flows]),
         example_filter=example_filter(context, proof),
-        next_step=kind.advice,
+        next_step=fault.advice or kind.advice,
     )
 
 

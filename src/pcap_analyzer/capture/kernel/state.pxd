@@ -7,7 +7,7 @@ later, and may change until the first exchange starts; `client_side` maps them w
 
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from pcap_analyzer.capture.kernel.codes cimport EventCode, OVER_COUNT, Overflow
+from pcap_analyzer.capture.kernel.codes cimport EventCode, OVER_COUNT, OVER_STASH, Overflow
 from pcap_analyzer.capture.kernel.octets cimport mix
 from pcap_analyzer.capture.kernel.rows cimport DnsRow, EventRow, ExchangeRow, Late, Rows, SeriesRow, T_COUNT, rows_add
 from pcap_analyzer.capture.kernel.ways cimport Way
@@ -265,7 +265,8 @@ cdef struct Engine:
 
 cdef inline void overflow(Engine *e, Overflow kind, uint64_t frame) noexcept nogil:
     e.overflow[<int> kind] += 1
-    if e.exact_until == 0:
+    # A parser that gives up loses names and status codes; what is counted and timed stays whole.
+    if e.exact_until == 0 and kind != OVER_STASH:
         e.exact_until = frame
 
 cdef inline uint64_t hash_key(Engine *e, const uint64_t *key) noexcept nogil:
