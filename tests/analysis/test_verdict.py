@@ -46,6 +46,29 @@ def test_traffic_of_one_direction_withholds_judgement() -> None:
     assert made.ruled_out == ()
 
 
+def test_one_side_that_only_repeats_itself_is_no_one_sided_capture() -> None:
+    again: dict[str, Value] = {
+        "frames": (6, 0),
+        "payload_frames": (6, 0),
+        "payload_bytes": (3888, 0),
+        "retransmitted_frames": (5, 0),
+        "retransmitted_bytes": (3240, 0),
+    }
+    never: dict[str, Value] = {
+        "response_first_ns": -1,
+        "response_last_ns": -1,
+        "request_copies": 5,
+        "request_last_copy_ns": T0 + 10 * S,
+        "status": 0,
+        "expected_bytes": -1,
+    }
+    made = report(flow(**again), exchange(**never))
+    assert (made.verdict.cause, made.verdict.party) == (Cause.NO_RESPONSE, Party.UNKNOWN)
+    assert "again and again" in made.verdict.detail
+    assert "packet_loss" not in {finding.kind for finding in made.findings}
+    assert verdict(flow(**again | {"retransmitted_bytes": (1000, 0)}), exchange(**never)).party is Party.CAPTURE
+
+
 def test_answers_that_were_not_captured_withhold_judgement() -> None:
     rows = [
         flow(acked_unseen_bytes=(0, 9000)),

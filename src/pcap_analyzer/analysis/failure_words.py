@@ -7,7 +7,7 @@ import numpy as np
 from pcap_analyzer.analysis.context import Context
 from pcap_analyzer.analysis.failed_services import FailedService
 from pcap_analyzer.analysis.intervals import Code
-from pcap_analyzer.analysis.model import Party
+from pcap_analyzer.analysis.model import Cause, Party
 from pcap_analyzer.analysis.quantities import count, duration
 from pcap_analyzer.analysis.verdict import Decision
 
@@ -21,7 +21,12 @@ def failure_words(context: Context, decision: Decision) -> dict[str, str]:
         return _without_failures(context, decision)
     server = context.names.server(int(failed.rows[0])) if len(failed.rows) else ""
     between = failed.party in (Party.NETWORK, Party.UNKNOWN)
-    ask_between = f"Ask whoever runs the firewalls and load balancers before {server} why it does that."
+    lost = failed.cause is Cause.NO_RESPONSE and between
+    ask_between = (
+        f"Ask whoever runs {server} whether it is up, and whoever runs the network and the firewalls between."
+        if lost
+        else f"Ask whoever runs the firewalls and load balancers before {server} why it does that."
+    )
     ask_server = f"Ask whoever runs {server} for its log at these times: a crash, a limit, a timeout of its own."
     numbers = {
         "same": f"{failed.same:,}",
@@ -30,6 +35,9 @@ def failure_words(context: Context, decision: Decision) -> dict[str, str]:
         "ask": ask_between if between else ask_server,
         "who_resets": "A device on the way" if between else "The server",
         "tls_detail": _alerts(context, failed),
+        "unanswered": "It was sent again and again, and nothing ever acknowledged it."
+        if lost
+        else "The server's system had acknowledged the request; then no answer came.",
     }
     return numbers | _lookups(context, decision, failed)
 
@@ -48,7 +56,7 @@ def resolver(context: Context, decision: Decision) -> str:
 def _without_failures(context: Context, decision: Decision) -> dict[str, str]:
     silent, every = int(context.failures.lookup_failed.sum()), count(len(context.account.lookups), "look-up")
     who = resolver(context, decision)
-    return dict.fromkeys(("attempts", "kept", "ask", "who_resets", "tls_detail"), "") | {
+    return dict.fromkeys(("attempts", "kept", "ask", "who_resets", "tls_detail", "unanswered"), "") | {
         "same": f"{len(decision.rows) if decision.rows is not None else 0:,}",
         "dns_failure": f"{who} did not answer {silent:,} of {every}.",
         "dns_detail": f"That kept people waiting for {duration(decision.seconds or 0.0)}.",

@@ -15,6 +15,7 @@ MS, S = 1_000_000, 1_000_000_000
 TCP, UDP = 6, 17
 HEALTHY_ROUND_TRIP_NS = 100 * MS  # RFC 2681 knows no limit; 100 ms: Nielsen, what people take for immediate
 HEALTHY_PATH_DELAY_NS = 3 * S
+UNHEARD_COPIES, UNHEARD_NS = 3, 3 * S
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,22 @@ def measure(flows: Rows) -> Paths:
         server_leg_ns=legs[:, S2C],
         round_trip_ns=round_trip,
         pause_floor_ns=np.maximum(MS, round_trip // 4),
-        one_sided=(flows["protocol"] == TCP) & (frames.min(axis=1) == 0) & (frames.sum(axis=1) > 2),
+        one_sided=(flows["protocol"] == TCP) & (frames.min(axis=1) == 0) & (frames.sum(axis=1) > 2) & ~unheard(flows),
         both_scales=(flows["window_scale"] != -1).all(axis=1),
     )
+
+
+def unheard(flows: Rows) -> Mask:
+    """Flows of one side that sends the same bytes again and again: its peer is silent, not merely uncaptured.
+
+    A sender whose acknowledgements reach it by another way makes progress.
+    """
+    again = flows["retransmitted_frames"].sum(axis=1)
+    lasted = flows["last_ns"] - flows["first_ns"]
+    mostly = 2 * flows["retransmitted_bytes"].sum(axis=1) > flows["payload_bytes"].sum(axis=1)
+    alone = flows["frames"].min(axis=1) == 0
+    silent_peer: Mask = alone & (again >= UNHEARD_COPIES) & mostly & (lasted >= UNHEARD_NS)
+    return silent_peer
 
 
 def sent_again(flows: Rows) -> int:

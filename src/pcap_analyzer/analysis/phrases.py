@@ -32,8 +32,7 @@ LATE_CONNECTS = Phrase(
 PHRASES: dict[Cause, Phrase] = {
     Cause.NONE: Phrase(
         "Nothing is slow here",
-        "Nobody in this capture waited noticeably: 95 % of all look-ups, connects, handshakes and requests took "
-        "less than {p95} beyond the plain network round trip.",
+        "Nobody in this capture waited noticeably: {most} {p95} beyond the plain network round trip.",
         "Connections came up, servers answered at once and no data had to be sent again for long.",
         "If people do complain, capture again while it is slow, as near to them as you can.",
     ),
@@ -68,7 +67,7 @@ PHRASES: dict[Cause, Phrase] = {
     Cause.NO_RESPONSE: Phrase(
         "Requests get no answer",
         "{same} of {attempts} connections from {client} to {server} ended with a request that was never answered.",
-        "The server had acknowledged the request, or it was sent again and again; then nothing came.{kept}",
+        "{unanswered}{kept}",
         "{ask}",
     ),
     Cause.RECEIVER_NOT_READING: Phrase(
@@ -223,9 +222,8 @@ PHRASES: dict[Cause, Phrase] = {
     Cause.CAPTURE_INCOMPLETE: Phrase(
         "The capture is incomplete",
         "Too many packets are missing from this capture to judge it{unknown_part}.",
-        "They crossed the wire, because they were acknowledged, but the capturing machine missed them or cut them "
-        "short.",
-        "Capture again with a larger buffer, a capture filter, full packets, or on a faster machine.",
+        "They crossed the wire, because they were acknowledged, but {missed}.",
+        "{again}",
     ),
     Cause.ONE_SIDED_CAPTURE: Phrase(
         "Only one direction was captured",
@@ -235,8 +233,8 @@ PHRASES: dict[Cause, Phrase] = {
         "Capture again where both directions pass, and mirror both directions of the port.",
     ),
     Cause.CAPTURE_DUPLICATES: Phrase(
-        "Many packets were captured twice",
-        "Nothing is slow here, but {duplicates} of {frames} packets are in this capture twice.",
+        "Many packets were captured more than once",
+        "Nothing is slow here, but {duplicates} of {frames} packets are in this capture more than once.",
         "Mirroring a port in both directions, or a whole VLAN, does that. The copies were taken out before measuring.",
         "Mirror one direction a port, or remove the duplicates with editcap -d.",
     ),

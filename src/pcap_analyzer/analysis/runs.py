@@ -102,7 +102,8 @@ def _open_holes(events: Rows, flows: Rows) -> Mask:
         return np.zeros(len(events), np.bool_)
     closed = events[np.isin(events["kind"], (EventKind.GAP_FILLED, EventKind.OUT_OF_ORDER))]
     filled: Mask = np.isin(events["frame"], closed["other_frame"])  # a frame belongs to one flow
-    return (events["kind"] == EventKind.GAP) & ~filled
+    still_open: Mask = (events["kind"] == EventKind.GAP) & ~filled
+    return still_open
 
 
 def _held_up(events: Rows, flows: Rows, sender: int) -> Mask:

@@ -31,6 +31,7 @@ from pcap_analyzer.analysis.findings import (
 )
 from pcap_analyzer.analysis.intervals import Code
 from pcap_analyzer.analysis.model import Category, Evidence, Finding, FindingKind, Number, Party
+from pcap_analyzer.analysis.paths import unheard
 from pcap_analyzer.analysis.quantities import count, duration
 from pcap_analyzer.capture.tables import EventKind
 
@@ -62,7 +63,9 @@ class Settings:
 
 
 def find(context: Context, settings: Settings) -> Iterator[Finding]:
-    for case in by_service(context, context.account.intervals.of(Code.LOSS_RECOVERY)):
+    lost = context.account.intervals.of(Code.LOSS_RECOVERY)
+    # A peer from which nothing ever came may be down: that packets were lost on the way to it is not known.
+    for case in by_service(context, lost.where(~unheard(context.flows)[lost.flow])):
         if case.seconds * 1e3 >= settings.total_ms:
             yield _report(context, case)
 

@@ -21,7 +21,7 @@ from pcap_analyzer.analysis.failures import foreign_resets
 from pcap_analyzer.analysis.findings import Case, Proof, Words, evidence, finding, services_of, since_start
 from pcap_analyzer.analysis.intervals import WAITING_CODES
 from pcap_analyzer.analysis.model import Confidence, Evidence, Finding, FindingKind, Number, Severity
-from pcap_analyzer.analysis.quantities import count, duration
+from pcap_analyzer.analysis.quantities import ENOUGH, count, typical
 from pcap_analyzer.capture.tables import C2S, S2C
 
 BY_SERVER = FindingKind(
@@ -71,7 +71,7 @@ def _report(context: Context, kind: FindingKind, rows: Ints, hops: float) -> Fin
         else f"{client} gave up {count(len(rows), 'connection')} to {server} before the answer was complete",
         explanation=(
             f"A reset ended {count(len(rows), 'connection')} while an answer was owed{same}. They had waited "
-            f"{duration(float(np.median(waited)))} (median) in all. First seen "
+            f"{typical(waited)}{' (median)' if len(waited) >= ENOUGH else ''} in all. First seen "
             f"{since_start(context, int(flows['reset_ns'].min()))} into the capture.",
         ),
         next_step=f"Ask whoever runs {server}, and the firewalls and load balancers before it, for their logs."

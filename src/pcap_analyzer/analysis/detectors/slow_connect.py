@@ -34,7 +34,7 @@ from pcap_analyzer.analysis.findings import (
 from pcap_analyzer.analysis.intervals import Code
 from pcap_analyzer.analysis.model import Category, Confidence, Evidence, Finding, FindingKind, Number, Severity
 from pcap_analyzer.analysis.phases import UNREACHABLE_KINDS
-from pcap_analyzer.analysis.quantities import count, duration
+from pcap_analyzer.analysis.quantities import ENOUGH, count, duration, typical
 from pcap_analyzer.capture.tables import EventKind
 
 REFUSED = FindingKind(
@@ -147,9 +147,9 @@ def _late(context: Context, kind: FindingKind, rows: Ints) -> Iterator[Finding]:
         reason = (
             "because their first packets were lost" if kind is SYN_LOSS else "although nothing had to be sent again"
         )
-        connections, median = count(len(mine), "connection"), float(np.median(took))
+        connections = count(len(mine), "connection")
         words = Words(
-            title=f"{connections} to {server} took {duration(median)} to come up",
+            title=f"{connections} to {server} took {typical(took)} to come up",
             explanation=(
                 f"{connections} came up late {reason}; the slowest took {duration(float(took.max()))}. "
                 f"{_first_seen(context, mine)}",
@@ -158,7 +158,7 @@ def _late(context: Context, kind: FindingKind, rows: Ints) -> Iterator[Finding]:
         )
         numbers = (
             Number("connections", len(mine), ""),
-            Number("median time to connect", median, "s"),
+            *((Number("median time to connect", float(np.median(took)), "s"),) if len(took) >= ENOUGH else ()),
             Number("slowest", float(took.max()), "s"),
             Number("packets sent again", repeated, ""),
         )

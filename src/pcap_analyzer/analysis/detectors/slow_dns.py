@@ -23,7 +23,7 @@ from pcap_analyzer.analysis.findings import FLOWS_NAMED, GROUPS, Words, severity
 from pcap_analyzer.analysis.intervals import Code
 from pcap_analyzer.analysis.model import Category, Confidence, Evidence, Finding, FindingKind, FlowRef, Number, Severity
 from pcap_analyzer.analysis.naming import join, printable, text
-from pcap_analyzer.analysis.quantities import count, duration
+from pcap_analyzer.analysis.quantities import ENOUGH, count, duration, typical
 from pcap_analyzer.analysis.waiting import lookup_end_ns
 
 SLOW = FindingKind(
@@ -134,20 +134,22 @@ def _missing(context: Context, batch: Batch) -> Finding:
 def _slow(context: Context, batch: Batch) -> Finding:
     resolver = _who(context, batch)[0]
     took = (lookup_end_ns(batch.lookups) - batch.lookups["query_ns"]) / 1e9
-    median, slowest = float(np.median(took)), float(took.max())
+    slowest, median = float(took.max()), float(np.median(took))
+    many = len(took) >= ENOUGH
+    usual = f"{duration(median)} (median), the slowest " if many else "" if len(took) == 1 else "up to "
     again = int(integers(batch.lookups, "tries").sum()) - len(batch.lookups)
     repeated = f" {count(again, 'query', 'queries')} had to be repeated." if again else ""
     words = Words(
-        title=f"Resolver {resolver} takes {duration(median)} to answer",
+        title=f"Resolver {resolver} takes {typical(took)} to answer",
         explanation=(
-            f"{count(len(batch.lookups), 'look-up')} took {duration(median)} (median), the slowest "
+            f"{count(len(batch.lookups), 'look-up')} took {usual}"
             f"{duration(slowest)}.{repeated} What comes after a look-up can only begin when it is answered.",
         ),
         next_step=f"Ask whoever runs the resolver {resolver} for its load and its upstream servers.",
     )
     numbers = (
         Number("slow look-ups", len(batch.lookups), ""),
-        Number("median", median, "s"),
+        *((Number("median", median, "s"),) if many else ()),
         Number("slowest", slowest, "s"),
         Number("repeated queries", again, ""),
     )

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from pcap_analyzer.analysis.columns import Ints
 from pcap_analyzer.analysis.context import Context
@@ -39,7 +40,7 @@ from pcap_analyzer.analysis.findings import (
 )
 from pcap_analyzer.analysis.intervals import Code, Intervals
 from pcap_analyzer.analysis.model import Category, Confidence, Evidence, Finding, FindingKind, Number, Severity
-from pcap_analyzer.analysis.quantities import count, duration
+from pcap_analyzer.analysis.quantities import ENOUGH, count, duration, spread, typical
 
 SLOW = FindingKind(
     id="slow_server",
@@ -91,16 +92,15 @@ def _slow(context: Context, case: Case, thinking: Intervals) -> Finding:
     row = int(case.rows[0])
     server, client = context.names.server(row), context.names.client_host(row)
     lengths = case.intervals.length_ns / 1e9
-    median, high = float(np.median(lengths)), float(np.percentile(lengths, 95))
     services = context.names.service_of
     requests = int((services[thinking.flow] == services[row]).sum())
     round_trip = int(context.account.paths.round_trip_ns[row]) / 1e9
     path = f"; the network round trip is {duration(round_trip)}" if round_trip else ""
     words = Words(
-        title=f"{server} takes {duration(median)} to answer{path}",
+        title=f"{server} takes {typical(lengths)} to answer{path}",
         explanation=(
             f"In {len(lengths):,} of {count(requests, 'request')} the server had the request and then sent nothing for "
-            f"{_spread(median, high, len(lengths))}. "
+            f"{spread(lengths)}. "
             f"The time that packets need between here and the server is already taken off.",
             when(context, case.intervals),
         ),
@@ -110,8 +110,7 @@ def _slow(context: Context, case: Case, thinking: Intervals) -> Finding:
     numbers = (
         Number("slow answers", len(lengths), ""),
         Number("requests", requests, ""),
-        Number("median think time", median, "s"),
-        Number("95th percentile", high, "s"),
+        *_think_times(lengths),
         *((Number("round trip", round_trip * 1e3, "ms"),) if round_trip else ()),
     )
     level = severity(case.seconds, context.waited_s)
@@ -120,10 +119,11 @@ def _slow(context: Context, case: Case, thinking: Intervals) -> Finding:
     return finding(context, SLOW, case, words, Proof(shown, numbers, bounded_confidence(case.intervals), level))
 
 
-def _spread(median: float, high: float, number: int) -> str:
-    if number == 1:
-        return duration(median)
-    return f"{duration(median)} (median), {duration(high)} at the 95th percentile"
+def _think_times(seconds: npt.NDArray[np.float64]) -> tuple[Number, ...]:
+    if len(seconds) < ENOUGH:
+        return (Number("longest think time", float(seconds.max()), "s"),)
+    high = float(np.percentile(seconds, 95))
+    return (Number("median think time", float(np.median(seconds)), "s"), Number("95th percentile", high, "s"))
 
 
 def _exchange(context: Context, position: int) -> tuple[Evidence, ...]:
