@@ -6,25 +6,25 @@ from collections.abc import Callable
 
 import pytest
 
+from pcap_analyzer.analysis import quantities
 from pcap_analyzer.report import format as text
 
 CASES: tuple[tuple[Callable[[float], str], float, str], ...] = (
     (text.seconds, 0, "0 s"),
     (text.seconds, 2.4e-4, "240 µs"),
-    (text.seconds, 0.012, "12 ms"),
+    (text.seconds, 9.9e-4, "1.0 ms"),
+    (text.seconds, 0.012, "12.0 ms"),
     (text.seconds, 0.9996, "1.0 s"),
-    (text.seconds, 1.9, "1.9 s"),
-    (text.seconds, 342.5, "342.5 s"),
-    (text.seconds, 700, "11 min 40 s"),
-    (text.seconds, -1.2, "-1.2 s"),
-    (text.duration, 9.8, "9.8 s"),
-    (text.duration, 59.97, "1 min 00 s"),
-    (text.duration, 252, "4 min 12 s"),
-    (text.duration, 3599.7, "1 h 00 min"),
-    (text.duration, 7500, "2 h 05 min"),
-    (text.duration, 3 * 86_400 + 4 * 3600, "3 d 04 h"),
+    (text.seconds, 1.906, "1.91 s"),
+    (text.seconds, 119.9, "119.90 s"),
+    (text.seconds, 342.5, "5.7 min"),
+    (text.seconds, 7500, "2.1 h"),
+    (text.seconds, 3 * 86_400 + 4 * 3600, "3.2 days"),
+    (text.seconds, -1.2, "-1.20 s"),
+    (text.duration, 252, "4.2 min"),
+    (text.milliseconds, 0.24, "0.2 ms"),
     (text.milliseconds, 12.44, "12.4 ms"),
-    (text.milliseconds, 2314, "2.3 s"),
+    (text.milliseconds, 2314, "2.31 s"),
     (text.data_size, 812, "812 B"),
     (text.data_size, 1000, "1 kB"),
     (text.data_size, 999.6e6, "1.00 GB"),
@@ -50,6 +50,18 @@ def plain(written: str) -> str:
 @pytest.mark.parametrize(("function", "value", "expected"), CASES)
 def test_a_value_is_written_with_its_unit(function: Callable[[float], str], value: float, expected: str) -> None:
     assert plain(function(value)) == expected
+
+
+@pytest.mark.parametrize(
+    "value", [0.001, 0.0228, 0.0994, 0.1, 0.25, 1.0, 1.906, 86.66, 119.99, 120, 145.8, 7199, 7200, 86_400, 200_000]
+)
+def test_figures_and_sentences_write_the_same_time_alike(value: float) -> None:
+    assert plain(text.seconds(value)) == quantities.duration(value)
+
+
+@pytest.mark.parametrize("share", [0.0001, 0.00449, 0.083, 0.0995, 0.5, 0.9949, 0.996, 0.99999, 1])
+def test_figures_and_sentences_write_the_same_share_alike(share: float) -> None:
+    assert plain(text.percent(share)) == quantities.percent(share)
 
 
 def test_no_line_can_break_inside_a_number() -> None:
@@ -83,7 +95,7 @@ def test_a_stamp_that_no_calendar_holds_is_absent(time_s: float) -> None:
 
 
 def test_a_measure_follows_its_unit() -> None:
-    assert plain(text.measure(8.4, "s")) == "8.4 s"
+    assert plain(text.measure(8.4, "s")) == "8.40 s"
     assert plain(text.measure(0.94, "%")) == "0.94 %"
     assert plain(text.measure(1204, "")) == "1 204"
     assert plain(text.measure(3, "retries")) == "3 retries"

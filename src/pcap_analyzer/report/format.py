@@ -15,7 +15,8 @@ NARROW = "\u202f"
 
 _SIZE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _RATE_UNITS = ("bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s")
-_SECONDS_SHOWN_UP_TO = 600.0
+#: From how many seconds on a unit is used, and how many of them it has.
+_LONG_UNITS = ((172_800, 86_400, "days"), (7_200, 3_600, "h"), (120, 60, "min"))
 
 
 def count(value: int | None) -> str:
@@ -29,16 +30,22 @@ def plural(value: int, noun: str, nouns: str | None = None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """An amount of time: `240 µs`, `12 ms`, `1.9 s`, `342.5 s`, and in minutes from ten minutes on."""
+    """An amount of time in the unit that people use for its size: `240 µs`, `12.4 ms`, `1.91 s`, `5.7 min`, `2.1 h`.
+
+    From a millisecond on it reads as in the sentences of findings, which `analysis.quantities` writes.
+    """
     if value is None or not math.isfinite(value):
         return ABSENT
     if value < 0:
         return "-" + seconds(-value)
-    if value >= _SECONDS_SHOWN_UP_TO:
-        return duration(value)
+    for least, divisor, unit in _LONG_UNITS:
+        if value >= least:
+            return _with_unit(f"{value / divisor:.1f}", unit)
     if value >= 0.9995:
-        return _with_unit(f"{value:.1f}", "s")
-    for factor, unit in ((1e3, "ms"), (1e6, "µs"), (1e9, "ns")):
+        return _with_unit(f"{value:.2f}".replace(".00", ".0"), "s")
+    if value >= 0.000_95:
+        return _with_unit(f"{value * 1e3:.0f}" if value >= 0.0995 else f"{value * 1e3:.1f}", "ms")
+    for factor, unit in ((1e6, "µs"), (1e9, "ns")):
         amount = value * factor
         if amount >= 0.9995:
             return _with_unit(f"{amount:.0f}" if amount >= 9.95 else _short(amount, 1), unit)
@@ -46,30 +53,17 @@ def seconds(value: float | None) -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """The same as `seconds` for a value in milliseconds: `12.4 ms`, one decimal up to 100 ms."""
+    """The same as `seconds` for a value in milliseconds; what is shorter than one stays in them: `0.2 ms`."""
     if value is None or not math.isfinite(value):
         return ABSENT
-    if 0.05 <= value < 99.95:
+    if 0.05 <= value < 0.95:
         return _with_unit(f"{value:.1f}", "ms")
     return seconds(value / 1e3)
 
 
 def duration(value: float | None) -> str:
-    """How long something lasted, in at most two units: `12 ms`, `9.8 s`, `4 min 12 s`, `2 h 05 min`, `3 d 04 h`."""
-    if value is None or not math.isfinite(value):
-        return ABSENT
-    if value < 0:
-        return "-" + duration(-value)
-    if value < 59.95:
-        return seconds(value)
-    whole = round(value)
-    if whole < 3600:
-        return _with_unit(str(whole // 60), "min") + NARROW + _with_unit(f"{whole % 60:02d}", "s")
-    minutes = round(value / 60)
-    if minutes < 24 * 60:
-        return _with_unit(str(minutes // 60), "h") + NARROW + _with_unit(f"{minutes % 60:02d}", "min")
-    hours = round(value / 3600)
-    return _with_unit(count(hours // 24), "d") + NARROW + _with_unit(f"{hours % 24:02d}", "h")
+    """How long a capture or a flow lasted: as `seconds`, so that a report does not write one span in two ways."""
+    return seconds(value)
 
 
 def data_size(value: float | None) -> str:

@@ -25,7 +25,7 @@ _ASCII = str.maketrans(
 #: A word of a display filter; spaces inside quotes belong to it.
 _FILTER_WORDS = re.compile(r'(?:"(?:\\.|[^"\\])*"|[^ ])+')
 
-_MEASURE = re.compile(r"(\d) (s|ms|µs|ns|min|h|d|%|B|[kMGT]B|[kMG]?bit/s|bytes|times)\b")
+_MEASURE = re.compile(r"(\d) (s|ms|µs|ns|min|h|days|%|B|[kMGT]B|[kMG]?bit/s|bytes|times)\b")
 
 
 @dataclass(frozen=True)
