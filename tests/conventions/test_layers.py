@@ -52,6 +52,12 @@ def test_the_tree_keeps_its_layers(tree: Path) -> None:
         ("services/scratch.py", "import pcap_analyzer.settings"),
         ("jobs/scratch.py", "import fastapi"),
         ("web/scratch.py", "import pcap_analyzer.cli.main"),
+        ("services/scratch.py", "import pcap_analyzer.analysis.engine"),
+        ("services/scratch.py", "import pcap_analyzer.capture.reader"),
+        ("report/scratch.py", "import pcap_analyzer.analysis.verdict"),
+        ("analysis/scratch.py", "import pcap_analyzer.capture.reader"),
+        ("analysis/scratch.py", "import pcap_analyzer.capture.kernel"),
+        ("jobs/scratch.py", "import pcap_analyzer.settings"),
     ],
 )
 def test_a_forbidden_import_fails(tree: Path, module: str, line: str) -> None:

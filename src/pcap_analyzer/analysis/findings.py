@@ -46,6 +46,7 @@ class Proof:
     numbers: tuple[Number, ...]
     confidence: Confidence
     severity: Severity
+    display_filter: str | None = None  # None: the one of the service's flows, which shows everything
 
 
 def by_service(context: Context, intervals: Intervals) -> Iterator[Case]:
@@ -86,13 +87,8 @@ def services_of(context: Context, rows: Ints) -> Iterator[Ints]:
         yield rows[context.names.service_of[rows] == service]
 
 
-def finding(
-    context: Context, kind: FindingKind, case: Case, words: Words, proof: Proof, *, display_filter: str | None = None
-) -> Finding:
-    """A finding about TCP flows of one service; its seconds are None where the case has no intervals of waiting.
-
-    `display_filter` stands for the one of the service's flows, where that does not show everything.
-    """
+def finding(context: Context, kind: FindingKind, case: Case, words: Words, proof: Proof) -> Finding:
+    """A finding about TCP flows of one service; its seconds are None where the case has no intervals of waiting."""
     doubtful = proof.confidence is Confidence.LOW
     return Finding(
         kind=kind.id,
@@ -105,7 +101,7 @@ def finding(
         flow_count=len(case.rows),
         flows=flow_refs(context, case.rows),
         evidence=proof.evidence,
-        display_filter=display_filter or filters.of_service(context, case.rows),
+        display_filter=proof.display_filter or filters.of_service(context, case.rows),
         example_filter=example_filter(context, proof.evidence),
         next_step=words.next_step,
         numbers=proof.numbers,

@@ -114,10 +114,10 @@ def _failed(context: Context, kind: FindingKind, rows: Ints) -> Iterator[Finding
             next_step=_ask(kind, server, client),
         )
         numbers = (Number("failed attempts", len(mine), ""), Number("packets sent", tries, ""))
-        proof = Proof(_attempt(context, row), numbers, Confidence.HIGH, _failure_severity(context, case))
         # Errors quote a connection but are no part of it: the service as a whole shows them too.
         shown = filters.service(context, row) if kind is UNREACHABLE else None
-        yield finding(context, kind, case, words, proof, display_filter=shown)
+        proof = Proof(_attempt(context, row), numbers, Confidence.HIGH, _failure_severity(context, case), shown)
+        yield finding(context, kind, case, words, proof)
 
 
 def _first_seen(context: Context, rows: Ints) -> str:
