@@ -170,6 +170,22 @@ def test_requests_that_are_never_answered_are_the_servers() -> None:
     assert (made.cause, made.party) == (Cause.NO_RESPONSE, Party.SERVER)
 
 
+def test_a_failure_costs_the_wait_for_its_own_answer_only() -> None:
+    never: dict[str, Value] = {
+        "response_first_ns": -1,
+        "response_last_ns": -1,
+        "request_ack_ns": T0 + 12 * S + 10 * MS,
+        "status": 0,
+    }
+    slow = exchange(0, start_s=1.0, think_s=5.0, next_request_ns=T0 + 10 * S)
+    printed = exchange(0, 1, start_s=10.0, request_last_ns=T0 + 12 * S, **never)
+    sending = pause(0, 1, start_s=10.0, end_s=12.0, direction=0, window_room_bytes=0, window_bytes=0)
+    made = report(flow(last_ns=T0 + 25 * S), slow, printed, sending)
+    assert made.verdict.cause is Cause.NO_RESPONSE
+    assert "waiting for 13.0 s" in made.verdict.detail
+    assert next(one.seconds for one in made.findings if one.kind == "no_response") == pytest.approx(13.0, abs=0.02)
+
+
 def test_failed_handshakes_are_named() -> None:
     shaken: dict[str, Value] = {
         "tls_start_ns": T0 + 20 * MS,

@@ -204,3 +204,16 @@ def test_after_a_loss_the_window_stays_reduced_until_the_flight_is_back(tmp_path
     )
     assert [row["after_loss"] for row in (first, second)] == [True, True]
     assert first["flight_before_loss_bytes"] == 14_480
+
+
+def test_what_was_acknowledged_of_a_request_is_forgotten_when_it_goes_on(tmp_path: Path) -> None:
+    talk = Conversation()
+    talk.connect()
+    talk.client(30, 1, 1, "PA", b"first part")
+    talk.server(50, 1, 11)
+    talk.client(60, 11, 1, "PA", b"second part")
+    talk.client(660, 11, 1, "PA", b"second part")
+    talk.client(1860, 11, 1, "PA", b"second part")
+    row = talk.tables(tmp_path).exchanges.rows()[0]
+    assert (row["request_ack_ns"], row["request_ack_frame"]) == (-1, 0)
+    assert (row["request_copies"], after_start(row["request_last_copy_ns"])) == (2, 1860)

@@ -8,6 +8,7 @@ import numpy as np
 
 from pcap_analyzer.analysis.columns import Ints, add_up, address_keys, group, integers
 from pcap_analyzer.analysis.context import Context
+from pcap_analyzer.analysis.failure_cost import spent
 from pcap_analyzer.analysis.failures import Failure, foreign_resets
 from pcap_analyzer.analysis.intervals import LOOKUP_UNIT, WAITING_CODES
 from pcap_analyzer.analysis.model import Cause, Party
@@ -41,7 +42,7 @@ class FailedService:
     attempts: int
     failed: int
     same: int
-    seconds: float  # wall clock that the failed attempts waited
+    seconds: float  # wall clock that the attempts which failed in that way waited for it
     rows: Ints  # of the flow table; empty for a resolver
     lookups: Ints  # rows of the account's look-ups; empty for a TCP service
 
@@ -111,7 +112,7 @@ def _describe(context: Context, tcp: Ints, members: Ints, how: Ints) -> FailedSe
         len(members),
         len(bad),
         len(same),
-        _wall_s(context, tcp[bad[bad < len(tcp)]], lookups),
+        _wall_s(context, rows, lookups),
         rows,
         lookups,
     )
@@ -123,8 +124,8 @@ def _other_device(context: Context, rows: Ints) -> bool:
 
 
 def _wall_s(context: Context, rows: Ints, lookups: Ints) -> float:
-    intervals = context.account.intervals.waiting()
-    mine = np.isin(intervals.flow, rows) & (intervals.flow >= 0)
+    intervals = context.account.intervals
+    mine = spent(context.account, context.failures.flow, rows)
     asked = np.flatnonzero(intervals.unit == LOOKUP_UNIT)
     mine[asked[lookups]] = True
     return intervals.where(mine).wall_ns() / 1e9

@@ -69,9 +69,14 @@ class Intervals:
     def of(self, code: Code) -> Intervals:
         return self.where(self.code == code)
 
+    @property
+    def is_waiting(self) -> Mask:
+        waits: Mask = self.code < WAITING_CODES
+        return waits
+
     def waiting(self) -> Intervals:
         """Without the client's own pauses and idle time."""
-        return self.where(self.code < WAITING_CODES)
+        return self.where(self.is_waiting)
 
     def wall_ns(self) -> int:
         """Time in which at least one of them lasts."""

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pcap_analyzer.analysis.columns import Ints
+from pcap_analyzer.analysis.columns import Ints, add_up
 from pcap_analyzer.analysis.context import Context
 from pcap_analyzer.analysis.detector import Detector, setting
+from pcap_analyzer.analysis.failure_cost import last_answer
 from pcap_analyzer.analysis.failures import foreign_resets
 from pcap_analyzer.analysis.findings import Case, Proof, Words, evidence, finding, services_of, since_start
-from pcap_analyzer.analysis.intervals import WAITING_CODES
 from pcap_analyzer.analysis.model import Confidence, Evidence, Finding, FindingKind, Number, Severity
 from pcap_analyzer.analysis.quantities import ENOUGH, count, typical
 from pcap_analyzer.capture.tables import C2S, S2C
@@ -64,14 +64,15 @@ def _report(context: Context, kind: FindingKind, rows: Ints, hops: float) -> Fin
     foreign = int(foreign_resets(context.flows, hops)[rows].sum())
     sender = "A device on the way" if foreign * 2 > len(rows) else "The server" if kind is BY_SERVER else client
     same = f"; {foreign:,} of the resets carry another TTL than the sender's packets" if foreign else ""
-    waited = context.account.flow_ns[rows, :WAITING_CODES].sum(axis=1) / 1e9
+    last = context.account.intervals.where(last_answer(context.account, rows))
+    waited = add_up(last.flow, last.length_ns, len(context.flows))[rows] / 1e9
     words = Words(
         title=f"{sender} cut off {count(len(rows), 'connection')} to {server} before the answer was complete"
         if kind is BY_SERVER
         else f"{client} gave up {count(len(rows), 'connection')} to {server} before the answer was complete",
         explanation=(
-            f"A reset ended {count(len(rows), 'connection')} while an answer was owed{same}. They had waited "
-            f"{typical(waited)}{' (median)' if len(waited) >= ENOUGH else ''} in all. First seen "
+            f"A reset ended {count(len(rows), 'connection')} while an answer was owed{same}. The client had "
+            f"waited for it {typical(waited)}{' (median)' if len(waited) >= ENOUGH else ''}. First seen "
             f"{since_start(context, int(flows['reset_ns'].min()))} into the capture.",
         ),
         next_step=f"Ask whoever runs {server}, and the firewalls and load balancers before it, for their logs."

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pcap_analyzer.analysis.columns import Ints
+from pcap_analyzer.analysis.columns import Ints, add_up
 from pcap_analyzer.analysis.context import Context
 from pcap_analyzer.analysis.detector import Detector, setting
+from pcap_analyzer.analysis.failure_cost import spent
 from pcap_analyzer.analysis.failures import Failure
 from pcap_analyzer.analysis.findings import (
     Case,
@@ -29,7 +30,6 @@ from pcap_analyzer.analysis.findings import (
     Words,
     bounded_confidence,
     by_service,
-    case_of,
     evidence,
     finding,
     longest_pause,
@@ -37,6 +37,7 @@ from pcap_analyzer.analysis.findings import (
     severity,
     since_start,
     when,
+    worst_first,
 )
 from pcap_analyzer.analysis.intervals import Code, Intervals
 from pcap_analyzer.analysis.model import Category, Confidence, Evidence, Finding, FindingKind, Number, Severity
@@ -165,7 +166,9 @@ def _stalling(context: Context, case: Case) -> Finding:
 
 
 def _silent(context: Context, rows: Ints) -> Finding:
-    case = case_of(context, rows, (Code.SERVER_THINKING, Code.LOSS_RECOVERY))
+    mine = context.account.intervals.where(spent(context.account, context.failures.flow, rows))
+    waited = add_up(mine.flow, mine.length_ns, len(context.flows))[rows]
+    case = Case(worst_first(rows, waited), mine, mine.wall_ns() / 1e9)
     row = int(case.rows[0])
     server, client = context.names.server(row), context.names.client_host(row)
     last = int(np.searchsorted(context.account.exchange_row, row, side="right")) - 1

@@ -83,6 +83,10 @@ cdef inline void extend_request(Engine *e, Turn *turn, const Packet *p, int64_t 
     turn.row.request_bytes += end - max(start, turn.request_high)
     turn.request_high = max(turn.request_high, end)
     turn.request_last_start = start
+    # What was acknowledged or sent again so far was an earlier part of the request.
+    turn.row.request_ack_ns = turn.row.request_last_copy_ns = NEVER
+    turn.row.request_ack_frame = 0
+    turn.row.request_copies = 0
 
 cdef inline int64_t place_request(
     Engine *e, Flow *f, const Packet *p, int64_t start, int64_t end, Kind kind
