@@ -43,6 +43,10 @@ def seconds(value: float | None) -> str:
             return _with_unit(f"{value / divisor:.1f}", unit)
     if value >= 0.9995:
         return _with_unit(f"{value:.2f}".replace(".00", ".0"), "s")
+    return _below_a_second(value)
+
+
+def _below_a_second(value: float) -> str:
     if value >= 0.000_95:
         return _with_unit(f"{value * 1e3:.0f}" if value >= 0.0995 else f"{value * 1e3:.1f}", "ms")
     for factor, unit in ((1e6, "µs"), (1e9, "ns")):
