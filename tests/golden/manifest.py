@@ -1,22 +1,13 @@
-"""All golden captures."""
+"""All golden captures: those of every module of scenes/, and nobody edits a list."""
 
+import importlib
+import pkgutil
+
+from tests.golden import scenes
 from tests.golden.golden import Golden
-from tests.golden.scenes import (
-    capture_quality,
-    packet_loss,
-    receiver_not_reading,
-    resets,
-    slow_connect,
-    slow_dns,
-    slow_server,
-)
 
-GOLDENS: tuple[Golden, ...] = (
-    *slow_server.GOLDENS,
-    *packet_loss.GOLDENS,
-    *slow_connect.GOLDENS,
-    *resets.GOLDENS,
-    *receiver_not_reading.GOLDENS,
-    *slow_dns.GOLDENS,
-    *capture_quality.GOLDENS,
+GOLDENS: tuple[Golden, ...] = tuple(
+    golden
+    for module in sorted(found.name for found in pkgutil.iter_modules(scenes.__path__))
+    for golden in importlib.import_module(f"{scenes.__name__}.{module}").GOLDENS
 )
