@@ -1,7 +1,9 @@
 """Names that the capture gives, and addresses where it gives none."""
 
+import pytest
+
 from pcap_analyzer.analysis.context import build
-from pcap_analyzer.analysis.naming import join, printable, text
+from pcap_analyzer.analysis.naming import join, printable, text, without_port
 from tests.analysis.rows import Rows, address, flow, lookup, tables
 
 
@@ -48,3 +50,18 @@ def test_addresses_of_version_6_stand_in_brackets_before_a_port() -> None:
 def test_what_is_not_printable_becomes_an_escape() -> None:
     assert printable(b"shop\x1b[31m.example") == "shop\\x1b[31m.example"
     assert printable("ĸ".encode()) == "\\xc4\\xb8"
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("shop.example", "shop.example"),
+        ("shop.example:8080", "shop.example"),
+        ("[2001:db8::1]:8080", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("shop.example:http", "shop.example:http"),
+    ],
+)
+def test_a_host_header_names_its_port_once(host: str, name: str) -> None:
+    assert without_port(host) == name

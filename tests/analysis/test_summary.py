@@ -1,9 +1,11 @@
 """The unjudged parts of a report: vantage, flows, totals, timelines."""
 
+import numpy as np
 import pytest
 
 from pcap_analyzer.analysis import registry
 from pcap_analyzer.analysis.engine import diagnose
+from pcap_analyzer.analysis.intervals import Code, Intervals
 from pcap_analyzer.analysis.model import Category, Report
 from tests.analysis.rows import MS, T0, Rows, S, Value, exchange, flow, lookup, second, tables
 
@@ -38,6 +40,14 @@ def test_two_flows_that_wait_together_wait_once_by_the_clock() -> None:
     made = report(flow(0), flow(1), exchange(0, think_s=2.0), exchange(1, think_s=2.0))
     thinking = made.waiting.shares[0]
     assert (thinking.seconds, thinking.connection_seconds) == (2.0, 4.0)
+
+
+def test_days_of_many_flows_add_up_beyond_64_bits_of_nanoseconds() -> None:
+    count, day_ns = 110_000, 86_400 * 10**9
+    nothing, row = np.zeros(count, np.int64), np.full(count, -1, np.int8)
+    end = np.full(count, day_ns)
+    idle = np.full(count, int(Code.IDLE), np.uint8)
+    assert Intervals(nothing, nothing, nothing, end, idle, row, end, end).total_s() == count * 86_400.0
 
 
 def test_flows_come_in_order_of_waiting_with_the_finding_that_cost_them_most() -> None:

@@ -187,8 +187,8 @@ def severity(seconds: float, waited_s: float) -> Severity:
 
 def bounded_confidence(intervals: Intervals) -> Confidence:
     """How much of the seconds is certain: what the low bound leaves of them."""
-    total = int(intervals.length_ns.sum())
-    certain = int(intervals.low_ns.sum()) / total if total else 0.0
+    total = float(intervals.length_ns.sum(dtype=np.float64))
+    certain = float(intervals.low_ns.sum(dtype=np.float64)) / total if total else 0.0
     if certain >= 0.8:
         return Confidence.HIGH
     return Confidence.MEDIUM if certain >= 0.5 else Confidence.LOW

@@ -52,7 +52,7 @@ class Names:
             asked = self._flows["server_name"][self.service_of == service]
             asked = asked[asked != b""]
             values, counts = np.unique(asked, return_counts=True)
-            self._by_service[service] = printable(values[np.argmax(counts)]) if len(values) else None
+            self._by_service[service] = without_port(printable(values[np.argmax(counts)])) if len(values) else None
         return self._by_service[service]
 
 
@@ -64,6 +64,14 @@ def text(address: Bytes, version: int) -> str:
 
 def join(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def without_port(name: str) -> str:
+    """The host of a Host header (RFC 9110, 7.2): "shop.example:8080" is "shop.example", "[::1]:80" is "::1"."""
+    if name.startswith("["):
+        return name[1:].partition("]")[0]
+    host, colon, port = name.rpartition(":")
+    return host if colon and port.isdecimal() and ":" not in host else name
 
 
 def printable(name: bytes) -> str:

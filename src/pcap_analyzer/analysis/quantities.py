@@ -16,7 +16,7 @@ def duration(seconds: float) -> str:
         return f"{seconds / 3_600:.1f} h"
     if seconds >= 120:
         return f"{seconds / 60:.1f} min"
-    if seconds >= 1:
+    if seconds >= 0.9995:  # never "1000 ms"
         return f"{seconds:.2f} s".replace(".00", ".0")
     if seconds >= 0.0995:
         return f"{seconds * 1e3:.0f} ms"

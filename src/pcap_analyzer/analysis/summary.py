@@ -78,12 +78,12 @@ def waiting_account(context: Context) -> WaitingAccount:
         if len(chosen):
             wall = chosen.wall_ns() / 1e9
             low, high = min(chosen.low_wall_ns() / 1e9, wall), max(chosen.high_wall_ns() / 1e9, wall)
-            shares.append(WaitShare(code.category, _s(wall), _s(low), _s(high), _s(int(chosen.length_ns.sum()) / 1e9)))
+            shares.append(WaitShare(code.category, _s(wall), _s(low), _s(high), _s(chosen.total_s())))
     shares.sort(key=lambda share: (not share.category.is_waiting, -share.seconds))
     return WaitingAccount(
         shares=tuple(shares),
         wall_seconds=_s(context.waited_s),
-        connection_seconds=_s(int(account.intervals.waiting().length_ns.sum()) / 1e9),
+        connection_seconds=_s(account.intervals.waiting().total_s()),
         exchanges=int((~account.gaps.closing).sum()),
         connections=int((context.flows["protocol"] == TCP).sum()),
         lookups=len(account.lookups),
