@@ -79,7 +79,7 @@ def _lead(page: Page, wanted: str, detector: Detector) -> None:
 
 
 def _kind(page: Page, kind: FindingKind) -> None:
-    waiting = "no waiting" if kind.category is None else words.CATEGORIES[kind.category].lower()
+    waiting = "no waiting" if kind.category is None else words.CATEGORIES[kind.category]
     page.row((Span(kind.title, STRONG), Span(kind.id, QUIET), Span(waiting, QUIET)), Span(" · ", QUIET))
     page.prose(kind.advice, indent=MARGIN + 2)
 
