@@ -228,6 +228,38 @@ def test_quick_answers_are_nothing_to_complain_of() -> None:
     assert (made.cause, made.party, made.severity) == (Cause.NONE, Party.NOBODY, Severity.INFO)
 
 
+@pytest.mark.parametrize(
+    ("starts", "words"),
+    [
+        ((1.36,), "The client itself let 1.35 s pass before it asked; that is not counted as waiting."),
+        ((2.0, 4.5), "Between requests the clients themselves let up to 2.47 s pass; that is not counted as waiting."),
+        ((0.5, 1.0), ""),
+    ],
+)
+def test_pauses_of_the_client_are_named_where_nothing_is_slow(starts: tuple[float, ...], words: str) -> None:
+    following = [T0 + round(start * S) for start in starts[1:]] + [-1]
+    asked = [
+        exchange(0, index, start_s=start, next_request_ns=after)
+        for index, (start, after) in enumerate(zip(starts, following, strict=True))
+    ]
+    made = verdict(flow(last_ns=T0 + 5 * S), *asked, *busy())
+    assert made.cause is Cause.NONE
+    assert made.detail.endswith(words or "sent again for long.")
+
+
+def test_a_way_that_takes_most_of_all_waiting_is_not_ruled_out() -> None:
+    def denials(*rows: Rows) -> set[str]:
+        return {one.what for one in verdict(*rows).ruled_out}
+
+    assert "Not the network path" in denials(
+        flow(), *(exchange(0, n, start_s=1 + n / 5, think_s=0.09) for n in range(9))
+    )
+    quick = [exchange(0, n, start_s=1 + n / 5, think_s=0.001, response_last_ns=-1) for n in range(9)]
+    for one in quick:
+        one["response_last_ns"] = one["response_first_ns"]
+    assert "Not the network path" not in denials(flow(), *quick)
+
+
 def test_long_idle_and_slow_users_are_innocent() -> None:
     rows = [
         flow(last_ns=T0 + 900 * S),
@@ -253,6 +285,14 @@ def test_duplicates_that_show_nothing_else_are_the_verdict() -> None:
 def slow(count: int = 12, **values: Value) -> list[Rows]:
     asked = [exchange(0, index, start_s=1 + 2 * index, think_s=1.5) for index in range(count)]
     return [flow(last_ns=T0 + 60 * S, **values), *asked]
+
+
+def test_the_counts_of_the_verdict_are_those_of_the_server_that_it_names() -> None:
+    slow = [exchange(0, n, start_s=1 + 2 * n, think_s=1.5 if n < 3 else 0.05) for n in range(4)]
+    other = [exchange(1, n, start_s=1 + 0.3 * n, think_s=0.11) for n in range(5)]
+    said = verdict(flow(), flow(1, server="10.0.0.7"), *slow, *other).sentence
+    assert "3 of 4 requests took 100 ms or longer" in said
+    assert "(4.55 s of " in said
 
 
 def test_a_slow_server_is_named_with_high_confidence() -> None:

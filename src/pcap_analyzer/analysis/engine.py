@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pcap_analyzer
 from pcap_analyzer.analysis import quality, registry, summary, verdict, wording
+from pcap_analyzer.analysis.agreement import agree
 from pcap_analyzer.analysis.context import Context, build
 from pcap_analyzer.analysis.detector import Detector
 from pcap_analyzer.analysis.model import RULES_VERSION, SCHEMA_VERSION, Finding, NotComputed, Report
@@ -56,12 +57,14 @@ def diagnose(tables: Tables, chosen: tuple[Detector, ...], name: str, stage: Cal
     context = build(tables)
     stage("diagnose")
     findings, failed = _run(context, chosen)
+    decision = verdict.decide(context)
+    said, findings = agree(decision, wording.verdict(context, decision), findings)
     report = Report(
         schema_version=SCHEMA_VERSION,
         tool_version=pcap_analyzer.__version__,
         rules_version=RULES_VERSION,
         capture=summary.capture_summary(context, name),
-        verdict=wording.verdict(context, verdict.decide(context)),
+        verdict=said,
         waiting=summary.waiting_account(context),
         findings=findings,
         not_computed=failed,

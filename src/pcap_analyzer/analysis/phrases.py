@@ -44,7 +44,7 @@ PHRASES: dict[Cause, Phrase] = {
     ),
     Cause.SERVER_THINKING: Phrase(
         "The server is slow",
-        "{share} of all waiting is {server} thinking before answering ({seconds} of {total}, {units}).",
+        "{share} of all waiting is {server} thinking before answering ({seconds} of {total}; {units}).",
         "Requests reached it and nothing was on the way{round_trip}; the time was spent inside the server or in "
         "something that it waits for.",
         "Ask whoever runs {server} what happened there in that time: logs, databases, the services behind.",
@@ -240,7 +240,7 @@ PHRASES: dict[Cause, Phrase] = {
     ),
     Cause.TRUNCATED_FILE: Phrase(
         "The file is cut short or damaged",
-        "The capture file breaks off; what is in it before shows nothing slow.",
+        "The capture file breaks off; {before}.",
         "{damage}",
         "Copy the file again, or let the capturing program end properly before you take its file.",
     ),

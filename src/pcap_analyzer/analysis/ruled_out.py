@@ -11,10 +11,11 @@ from pcap_analyzer.analysis.intervals import Code
 from pcap_analyzer.analysis.model import Cause, Party, RuledOut
 from pcap_analyzer.analysis.paths import sent_again
 from pcap_analyzer.analysis.quantities import count, duration, percent
-from pcap_analyzer.analysis.verdict import Decision
+from pcap_analyzer.analysis.verdict import MOSTLY, Decision
 
 SHARE = 0.1
 NETWORK = (Code.LOSS_RECOVERY, Code.PATH_DELAY, Code.TCP_CONNECT, Code.WINDOW_LIMITED)
+PATH = (Code.PATH_DELAY, Code.TCP_CONNECT, Code.LOSS_RECOVERY)
 TRANSFER = (Code.REQUEST_TRANSFER, Code.RESPONSE_TRANSFER)
 NETWORK_PARTIES = (Party.NETWORK, Party.NETWORK_CLIENT_SIDE, Party.NETWORK_SERVER_SIDE)
 
@@ -26,7 +27,8 @@ def ruled_out(context: Context, decision: Decision) -> tuple[RuledOut, ...]:
     allowed = SHARE * context.waited_s
     lookups = context.account.lookups
     made = []
-    if _high_s(context, NETWORK) < allowed and decision.party not in NETWORK_PARTIES and _measured(context).any():
+    blamed = decision.party in NETWORK_PARTIES or _mostly_path(context)
+    if _high_s(context, NETWORK) < allowed and not blamed and _measured(context).any():
         made.append(RuledOut("Not the network path", _path_number(context)))
     if len(lookups) and _high_s(context, (Code.DNS_LOOKUP,)) < allowed and decision.cause is not Cause.DNS_FAILURE:
         took = (lookups["answer_ns"] - lookups["query_ns"])[lookups["answer_ns"] >= 0]
@@ -39,6 +41,13 @@ def ruled_out(context: Context, decision: Decision) -> tuple[RuledOut, ...]:
 
 def _high_s(context: Context, codes: tuple[Code, ...]) -> float:
     return context.account.counted_of(codes).high_wall_ns() / 1e9
+
+
+def _mostly_path(context: Context) -> bool:
+    """Whether the way takes most of all waiting, a healthy path's share included: whoever sees the bar sees that."""
+    waiting = context.account.intervals.waiting()
+    path = waiting.where(np.isin(waiting.code, PATH))
+    return path.wall_ns() / 1e9 > MOSTLY * context.waited_s
 
 
 def _measured(context: Context) -> Mask:

@@ -9,14 +9,17 @@ from pcap_analyzer.analysis.columns import Ints, add_up, address_keys, group
 from pcap_analyzer.analysis.context import Context
 from pcap_analyzer.analysis.failure_words import failure_words, resolver
 from pcap_analyzer.analysis.findings import severity
-from pcap_analyzer.analysis.intervals import Code
+from pcap_analyzer.analysis.intervals import Code, Intervals
 from pcap_analyzer.analysis.model import Cause, Confidence, Party, Severity, Verdict
+from pcap_analyzer.analysis.paths import S
 from pcap_analyzer.analysis.phrases import LATE_CONNECTS, PHRASES
 from pcap_analyzer.analysis.quality import looks_filtered
 from pcap_analyzer.analysis.quantities import ENOUGH, count, duration, percent
 from pcap_analyzer.analysis.ruled_out import ruled_out
 from pcap_analyzer.analysis.verdict import IMMEDIATE_NS, Decision
 
+OWN_PAUSE_NS = 1 * S  # judgement: a pause that people notice
+OF_ONE_SERVER = (Cause.SERVER_THINKING, Cause.SERVER_STALL, Cause.TLS_SLOW)  # their sentences blame who they name
 ALMOST_ALL = 0.8  # of the waiting with one server, host or client makes it the scope
 
 SIDES = {
@@ -52,7 +55,7 @@ def verdict(context: Context, decision: Decision) -> Verdict:
         severity=_severity(context, decision),
         headline=headline,
         sentence=sentence,
-        detail=" ".join(filter(None, (phrase.detail.format_map(words), _following(context, decision)))),
+        detail=" ".join(filter(None, (phrase.detail.format_map(words), _beside(context, decision)))),
         next_step=phrase.next_step.format_map(words),
         ruled_out=ruled_out(context, decision),
         share=round(share, 6) if share is not None else None,
@@ -66,7 +69,37 @@ def _lowered(text: str) -> str:
 def _share(context: Context, decision: Decision) -> float | None:
     if decision.code is None or decision.seconds is None or not context.waited_s:
         return None
-    return min(1.0, decision.seconds / context.waited_s)
+    return min(1.0, _cost_s(context, decision) / context.waited_s)
+
+
+def _meant(context: Context, decision: Decision) -> Intervals | None:
+    """The counted waiting that the sentence is about: of the one server that it names, else of all."""
+    if decision.code is None:
+        return None
+    counted = context.account.counted_of([decision.code])
+    if decision.cause not in OF_ONE_SERVER or decision.rows is None or _distinct(context, decision)[0] != 1:
+        return counted
+    services = context.names.service_of
+    return counted.where((counted.flow >= 0) & (services[counted.flow] == services[decision.rows[0]]))
+
+
+def _cost_s(context: Context, decision: Decision) -> float:
+    """Wall clock of what the sentence is about; of causes that several categories share, all of it."""
+    meant = _meant(context, decision) if decision.cause in OF_ONE_SERVER else None
+    return meant.wall_ns() / 1e9 if meant is not None else decision.seconds or 0.0
+
+
+def _slow_requests(context: Context, meant: Intervals | None) -> str:
+    """ "39 of 147 requests took 100 ms or longer": the count of the finding, on the same requests."""
+    if meant is None:
+        return ""
+    answered = context.account.exchanges["response_first_ns"][meant.unit[meant.unit >= 0]] >= 0
+    length = meant.length_ns[meant.unit >= 0][answered]
+    slow, every = int((length >= IMMEDIATE_NS).sum()), count(len(length), "request")
+    took = f"took {duration(IMMEDIATE_NS / 1e9)} or longer"
+    if slow == len(length):
+        return f"{every} {took}" if slow == 1 else f"each of {every} {took}"
+    return f"{slow:,} of {every} {took}"
 
 
 def _severity(context: Context, decision: Decision) -> Severity:
@@ -78,7 +111,7 @@ def _severity(context: Context, decision: Decision) -> Severity:
         return Severity.HIGH
     if decision.cause is Cause.BANDWIDTH_LIMIT:
         return Severity.LOW
-    return severity(decision.seconds or 0.0, context.waited_s)
+    return severity(_cost_s(context, decision), context.waited_s)
 
 
 def _words(context: Context, decision: Decision) -> dict[str, str]:
@@ -141,18 +174,13 @@ def _needed(sums: Ints) -> int:
 def _figures(context: Context, decision: Decision) -> dict[str, str]:
     facts, account = context.tables.capture, context.account
     share = _share(context, decision)
-    chosen = account.intervals.of(decision.code) if decision.code is not None else None
-    units = np.unique(chosen.unit[chosen.unit >= 0]) if chosen is not None else np.empty(0, np.int64)
-    slow = int((account.gaps.thinking_ns[units] >= IMMEDIATE_NS).sum())
     unknown = account.intervals.of(Code.UNKNOWN).wall_ns() / 1e9
     filtered = looks_filtered(context.flows)
     return {
-        "seconds": duration(decision.seconds or 0.0),
+        "seconds": duration(_cost_s(context, decision)),
         "total": duration(context.waited_s),
         "share": percent(share or 0.0),
-        "units": count(len(units), "request")
-        if slow in (0, len(units))
-        else f"{slow:,} of {count(len(units), 'request')}",
+        "units": _slow_requests(context, _meant(context, decision)),
         "little": _little(context, decision),
         "exchanges": f"{int((~account.gaps.closing).sum()):,}",
         "lookups": f"{len(account.lookups):,}",
@@ -165,6 +193,9 @@ def _figures(context: Context, decision: Decision) -> dict[str, str]:
         else "",
         "duplicates": f"{facts.duplicate_frames:,}",
         "frames": f"{facts.frames:,}",
+        "before": "what is in it before shows nothing slow"
+        if decision.code is None
+        else "what is in it before does not show why anybody waited",
         "missed": "a filter left them out of this file: each TCP frame in it carries data"
         if filtered
         else "the capturing machine missed them or cut them short, or a filter left them out of the file",
@@ -216,6 +247,24 @@ def _path(context: Context, decision: Decision) -> dict[str, str]:
         "retransmitted": percent(again / sent) if sent else "An unknown part",
         "worst": f" The longest single wait was {duration(worst)}." if worst else "",
     }
+
+
+def _beside(context: Context, decision: Decision) -> str:
+    """What the verdict does not mean: the client's own pauses where nothing is slow, else the next largest waiting."""
+    return _own_pauses(context) if decision.cause is Cause.NONE else _following(context, decision)
+
+
+def _own_pauses(context: Context) -> str:
+    """Time that clients let pass before they asked, where anybody may take it for waiting."""
+    thinking = context.account.intervals.of(Code.CLIENT_THINKING)
+    long = thinking.length_ns[thinking.length_ns >= OWN_PAUSE_NS]
+    if len(long) == 0:
+        return ""
+    if len(long) == 1:
+        let = f"The client itself let {duration(int(long[0]) / 1e9)} pass before it asked"
+    else:
+        let = f"Between requests the clients themselves let up to {duration(int(long.max()) / 1e9)} pass"
+    return f"{let}; that is not counted as waiting."
 
 
 def _following(context: Context, decision: Decision) -> str:
