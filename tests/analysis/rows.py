@@ -164,6 +164,8 @@ def lookup(name: str = "shop.example", *, start_s: float = 0.5, took_s: float | 
         "query_type": 1,
         "rcode": 0 if took_s is not None else -1,
         "tries": 1,
+        "server_tries": values.get("tries", 1),
+        "servers": 1,
         "query_frame": 20,
         "last_query_frame": 20,
         "answer_frame": 21 if took_s is not None else 0,

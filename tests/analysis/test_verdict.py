@@ -209,6 +209,17 @@ def test_lookups_without_answer_are_the_resolvers() -> None:
     assert (made.cause, made.party, made.scope) == (Cause.DNS_FAILURE, Party.RESOLVER, "resolver 10.0.0.53")
 
 
+def test_resolvers_that_are_silent_together_point_at_the_uplink() -> None:
+    made = report(lookup(took_s=None, tries=7, server_tries=4, servers=2, last_query_ns=T0 + 8 * S))
+    assert made.verdict.sentence.startswith("The resolvers 10.0.0.53 and 1 other did not answer")
+    assert "gateway and the uplink of 10.0.0.1 first" in made.verdict.next_step
+    finding = next(one for one in made.findings if one.kind == "dns_failure")
+    assert "sent 4 times to 10.0.0.53 and 3 times to others" in finding.explanation[0]
+    assert "gateway" in finding.next_step
+    answered = report(lookup(took_s=None, tries=7, last_query_ns=T0 + 8 * S), lookup("b.example"))
+    assert "gateway" not in next(one for one in answered.findings if one.kind == "dns_failure").next_step
+
+
 def test_many_names_that_do_not_exist_are_the_clients() -> None:
     rows = [lookup(f"gone{n}.example", start_s=0.1 * n, rcode=3) for n in range(12)]
     made = verdict(*rows)

@@ -85,6 +85,7 @@ def test_the_same_question_again_is_another_try_of_one_lookup(tmp_path: Path) ->
     traffic.answers(3020, answer)
     row = traffic.tables(tmp_path).dns.rows()[0]
     assert (row["tries"], row["query_frame"], row["last_query_frame"]) == (3, 1, 3)
+    assert (row["server_tries"], row["servers"]) == (2, 2)
     assert [after_start(row[n]) for n in ("query_ns", "last_query_ns", "answer_ns")] == [0, 3000, 3020]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from pcap_analyzer.analysis.context import Context
 from pcap_analyzer.analysis.failed_services import FailedService
+from pcap_analyzer.analysis.failures import nobody_answers, other_resolvers
 from pcap_analyzer.analysis.intervals import Code
 from pcap_analyzer.analysis.model import Cause, Party
 from pcap_analyzer.analysis.quantities import count, duration
@@ -86,8 +87,12 @@ def _lookups(context: Context, decision: Decision, failed: FailedService) -> dic
     silent = int((lookups["answer_ns"] < 0).sum())
     how = "did not answer" if silent * 2 >= len(lookups) else "answered with an error (SERVFAIL) to"
     waited = duration(failed.seconds)
+    others = other_resolvers(lookups)
+    asked = f"The resolvers {who} and {count(others, 'other')}" if others else f"The resolver {who}"
+    first = f"Look at the gateway and the uplink of {client} first, because no resolver answers anything; then ask"
     return {
-        "dns_failure": f"The resolver {who} {how} {failed.same:,} of {failed.attempts:,} look-ups of {client}.",
+        "dns_failure": f"{asked} {how} {failed.same:,} of {failed.attempts:,} look-ups of {client}.",
         "dns_detail": f"That kept people waiting for {waited}; without an address no connection can begin.",
-        "dns_ask": f"Ask whoever runs the resolver {who} whether it is up and reaches its upstream servers.",
+        "dns_ask": f"{first if nobody_answers(context.account.lookups) else 'Ask'} whoever runs the resolver {who} "
+        "whether it is up and reaches its upstream servers.",
     }

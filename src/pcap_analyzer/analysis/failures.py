@@ -200,3 +200,14 @@ def half_open(flows: Rows) -> Mask:
 def without_payload(flows: Rows) -> Mask:
     silent: Mask = initiators(flows) & (flows["payload_bytes"][:, C2S] == 0) & (flows["payload_bytes"][:, S2C] == 0)
     return silent
+
+
+def nobody_answers(lookups: Rows) -> bool:
+    """Whether no resolver answered anything: then the way to all of them is as likely to be broken as they are."""
+    return len(lookups) > 0 and bool((lookups["answer_ns"] < 0).all() and not lookups["icmp"].any())
+
+
+def other_resolvers(lookups: Rows) -> int:
+    """How many more resolvers were asked for one of these look-ups, all of them without an answer."""
+    silent = lookups[lookups["answer_ns"] < 0]
+    return max(0, int(silent["servers"].max()) - 1) if len(silent) else 0

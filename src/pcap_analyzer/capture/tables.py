@@ -256,6 +256,8 @@ DNS = np.dtype(
         ("truncated", "?"),
         ("icmp", "?"),  # an ICMP error answered it
         ("tries", "<u4"),
+        ("server_tries", "<u4"),  # of them to `server_ip`, which was asked first
+        ("servers", "u1"),  # different ones that were asked, of the last eight tries
         ("query_frame", "<u8"),
         ("last_query_frame", "<u8"),
         ("answer_frame", "<u8"),

@@ -18,7 +18,7 @@ import numpy as np
 from pcap_analyzer.analysis.columns import Ints, Mask, Rows, address_keys, group, integers
 from pcap_analyzer.analysis.context import Context
 from pcap_analyzer.analysis.detector import Detector, setting
-from pcap_analyzer.analysis.failures import NXDOMAIN, SERVFAIL
+from pcap_analyzer.analysis.failures import NXDOMAIN, SERVFAIL, nobody_answers, other_resolvers
 from pcap_analyzer.analysis.findings import FLOWS_NAMED, GROUPS, Words, severity, since_start
 from pcap_analyzer.analysis.intervals import Code
 from pcap_analyzer.analysis.model import Category, Confidence, Evidence, Finding, FindingKind, FlowRef, Number, Severity
@@ -96,17 +96,19 @@ def _who(context: Context, batch: Batch) -> tuple[str, str]:
 
 
 def _failed(context: Context, batch: Batch) -> Finding:
-    resolver = _who(context, batch)[0]
-    silent = int((batch.lookups["answer_ns"] < 0).sum())
+    resolver, client = _who(context, batch)
+    others, silent = other_resolvers(batch.lookups), int((batch.lookups["answer_ns"] < 0).sum())
     errors = int((batch.lookups["rcode"] == SERVFAIL).sum())
     how = "answered with an error (SERVFAIL)" if errors > silent else "did not answer"
+    who = f"Resolvers {resolver} and {count(others, 'other')}" if others else f"Resolver {resolver}"
     words = Words(
-        title=f"Resolver {resolver} {how}: {count(len(batch.lookups), 'look-up')} failed",
+        title=f"{who} {how}: {count(len(batch.lookups), 'look-up')} failed",
         explanation=(
             f"{silent:,} got no answer and {errors:,} got SERVFAIL, an error of the resolver; the queries were sent "
-            f"{count(int(batch.lookups['tries'].sum()), 'time')} in all. Without an address no connection can begin.",
+            f"{_tries(resolver, batch.lookups)}. Without an address no connection can begin.",
         ),
-        next_step=f"Ask whoever runs the resolver {resolver} whether it is up and reaches its upstream servers.",
+        next_step=f"{_look_first(context, client)} whoever runs the resolver {resolver} whether it is up and reaches "
+        "its upstream servers.",
     )
     numbers = (
         Number("failed look-ups", len(batch.lookups), ""),
@@ -114,6 +116,19 @@ def _failed(context: Context, batch: Batch) -> Finding:
         Number("SERVFAIL", errors, ""),
     )
     return _finding(context, FAILED, batch, words, numbers)
+
+
+def _tries(resolver: str, lookups: Rows) -> str:
+    every, here = int(lookups["tries"].sum()), int(lookups["server_tries"].sum())
+    if every == here:
+        return f"{count(every, 'time')} in all"
+    return f"{count(here, 'time')} to {resolver} and {count(every - here, 'time')} to others"
+
+
+def _look_first(context: Context, client: str) -> str:
+    if not nobody_answers(context.account.lookups):
+        return "Ask"
+    return f"Look at the gateway and the uplink of {client} first, because no resolver answers anything; then ask"
 
 
 def _missing(context: Context, batch: Batch) -> Finding:

@@ -181,6 +181,12 @@ cdef inline void expire_lookups(Engine *e) noexcept nogil:
 
 cdef inline void remember_try(Lookup *l, const Flow *f, uint8_t client, uint16_t ident) noexcept nogil:
     cdef uint32_t slot = l.row.tries % TRIES_KEPT
+    cdef uint32_t i
+    cdef bint known = False
+    for i in range(min(l.row.tries, <uint32_t> TRIES_KEPT)):
+        known = known or memcmp(l.servers[i], f.addresses[1 - client], ADDRESS_BYTES) == 0
+    l.row.servers += not known and l.row.servers < 255
+    l.row.server_tries += memcmp(l.row.server_ip, f.addresses[1 - client], ADDRESS_BYTES) == 0
     l.ids[slot] = ident
     l.ports[slot] = f.ports[client]
     memcpy(l.servers[slot], f.addresses[1 - client], ADDRESS_BYTES)

@@ -148,6 +148,8 @@ cdef packed struct DnsRow:
     uint8_t truncated
     uint8_t icmp
     uint32_t tries
+    uint32_t server_tries
+    uint8_t servers
     uint64_t query_frame
     uint64_t last_query_frame
     uint64_t answer_frame
