@@ -9,6 +9,15 @@ import { wireLiveTasks } from "./live";
 import { wireUpload } from "./upload";
 import { wireTimes } from "./times";
 
+/** What was deleted or logged out of must not come back with the Back button, from the browser's memory of pages. */
+const wireReturn = (): void => {
+  if (!document.body.hasAttribute("data-private")) return;
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) location.reload();
+  });
+};
+
+wireReturn();
 wireTimes(document);
 wireCopy();
 wireKeys();

@@ -39,6 +39,9 @@ export const timeLeft = (value: number): string => {
 
 export const percent = (value: number): string => `${Math.floor(value)}${NARROW}%`;
 
+/** A file name as the lists show it: the server writes what cannot be seen, or turns the text after it, as U+FFFD. */
+export const fileName = (name: string): string => name.replace(/(?! )[\p{C}\p{Z}]/gu, "\ufffd");
+
 const DAY_S = 86_400;
 
 /** Time of day in UTC with as many decimals as the step needs; with or as the date where the span is of days. */

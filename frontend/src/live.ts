@@ -122,6 +122,11 @@ const ask = (row: HTMLElement, address: string): void => {
       hideWhenEmpty();
       return;
     }
+    if (answer?.status === 401) {
+      const link = make("a", { href: "/login" }, "Log in");
+      row.querySelector("[data-figures]")?.replaceChildren(make("span", {}, "You were logged out; the analysis goes on. ", link, " to see it."));
+      return;
+    }
     const task = answer?.ok ? ((await answer.json()) as TaskJson) : null;
     if (task && isOver(task.status)) {
       await finish(row, task.status);

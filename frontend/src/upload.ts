@@ -1,7 +1,7 @@
 /** Uploads: several files in turn, each with its rate and time left; afterwards its row follows the analysis. */
 
 import { icon, make } from "./dom";
-import { byteRate, dataSize, percent, timeLeft } from "./format";
+import { byteRate, dataSize, fileName, percent, timeLeft } from "./format";
 import { follow } from "./live";
 
 /** The rate is the mean over this window: long enough to be calm, short enough to tell the truth. */
@@ -20,6 +20,7 @@ interface Problem {
 
 interface Job {
   readonly file: File;
+  readonly name: string;
   readonly row: HTMLElement;
   readonly bar: HTMLProgressElement;
   readonly percentage: HTMLElement;
@@ -43,13 +44,14 @@ const iconButton = (label: string, name: string): HTMLButtonElement =>
   make("button", { type: "button", class: "btn quiet small icon", "aria-label": label }, icon(name));
 
 const rowFor = (file: File): Job => {
-  const bar = make("progress", { max: "100", value: "0", "aria-label": `Uploading ${file.name}` });
+  const shown = fileName(file.name);
+  const bar = make("progress", { max: "100", value: "0", "aria-label": `Uploading ${shown}` });
   const percentage = make("span", { class: "num sm" });
   const figures = make("div", { class: "l2" }, make("span", {}, `${dataSize(file.size)}, waiting for its turn`));
-  const cancel = iconButton(`Cancel the upload of ${file.name}`, "close");
-  const name = make("bdi", { class: "name" }, file.name);
+  const cancel = iconButton(`Cancel the upload of ${shown}`, "close");
+  const name = make("bdi", { class: "name" }, shown);
   const row = make("li", { class: "job" }, make("div", { class: "l1" }, icon("upload"), name, make("span", { class: "grow" }), percentage, cancel), bar, figures);
-  const job: Job = { file, row, bar, percentage, figures, request: null, cancelled: false };
+  const job: Job = { file, name: shown, row, bar, percentage, figures, request: null, cancelled: false };
   cancel.addEventListener("click", () => cancelJob(job));
   list()?.append(row);
   return job;
@@ -63,13 +65,13 @@ const cancelJob = (job: Job): void => {
   job.row.remove();
 };
 
-const fail = (job: Job, sentence: string, again: boolean): void => {
+const fail = (job: Job, sentence: string, again: boolean, ...more: (Node | string)[]): void => {
   job.row.className = "job failed";
   job.row.querySelector(".l1 svg")?.replaceWith(icon("high"));
   job.bar.remove();
   job.percentage.textContent = "";
-  job.figures.replaceWith(make("p", { class: "sentence", role: "alert" }, sentence));
-  job.row.querySelector("button")?.setAttribute("aria-label", `Dismiss ${job.file.name}`);
+  job.figures.replaceWith(make("p", { class: "sentence", role: "alert" }, sentence, ...more));
+  job.row.querySelector("button")?.setAttribute("aria-label", `Dismiss ${job.name}`);
   if (!again) return;
   const retry = make("button", { type: "button", class: "btn small" }, "Try again");
   retry.addEventListener("click", () => {
@@ -115,7 +117,7 @@ const becomeTask = (job: Job, accepted: Accepted): void => {
   const link = row.querySelector<HTMLAnchorElement>("a.name");
   if (link) {
     link.href = accepted.url;
-    link.replaceChildren(make("bdi", {}, job.file.name));
+    link.replaceChildren(make("bdi", {}, job.name));
   }
   job.row.replaceWith(row);
   follow(row);
@@ -124,6 +126,7 @@ const becomeTask = (job: Job, accepted: Accepted): void => {
 const settle = (job: Job, request: XMLHttpRequest): void => {
   if (job.cancelled) return;
   if (request.status === 201) becomeTask(job, JSON.parse(request.responseText) as Accepted);
+  else if (request.status === 401) fail(job, "You were logged out, and the file was not kept. ", false, make("a", { href: "/login" }, "Log in"), " and choose it again.");
   else fail(job, problemSentence(request), request.status >= 500 || request.status === 429);
 };
 

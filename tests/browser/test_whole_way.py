@@ -54,6 +54,8 @@ def test_a_stranger_asks_waits_is_approved_and_logs_in(
     admin.get_by_role("button", name=f"Approve {PRIYA.username}").click()
     expect(admin.get_by_text("Nobody is waiting")).to_be_visible()
 
+    page.get_by_role("link", name="Look again").click()
+    expect(page.get_by_role("heading", name="You are in")).to_be_visible()
     log_in(page, service, PRIYA)
     expect(page.get_by_role("heading", level=1, name="Analyses")).to_be_visible()
     expect(page.get_by_role("link", name="Admin")).to_have_count(0)
@@ -69,6 +71,8 @@ def test_who_was_declined_reads_the_reason(browser: Browser, watch: Watch, admin
     admin.get_by_role("link", name=f"Decline {stranger.username}").click()
     admin.get_by_label("Your reason").fill("Ask your team lead first.")
     admin.get_by_role("button", name="Decline").click()
+    page.get_by_role("link", name="Look again").click()
+    expect(page.get_by_role("heading", name="Your request was declined")).to_be_visible()
     log_in(page, service, stranger)
 
     expect(page.get_by_text("Ask your team lead first.")).to_be_visible()
@@ -102,6 +106,67 @@ def test_a_file_that_is_no_capture_is_refused_with_a_sentence(
     upload(page, archive)
 
     expect(page.get_by_role("alert")).to_contain_text("ZIP")
+
+
+def test_a_session_that_ended_leads_to_the_login(browser: Browser, watch: Watch, admin: Page, service: Service) -> None:
+    del admin
+    watch.expected_statuses.add(401)
+    page = watched_context(browser, watch).new_page()
+    log_in(page, service, ADMIN)
+    page.context.clear_cookies()
+
+    upload(page, SAMPLE)
+
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("the file was not kept")
+    alert.get_by_role("link", name="Log in").click()
+    expect(page.get_by_label("Password")).to_be_visible()
+
+
+def test_a_name_that_turns_its_own_text_is_shown_alike_everywhere(
+    admin: Page, service: Service, tmp_path: Path
+) -> None:
+    admin.goto(service.url)
+    turned = tmp_path / "in\u202egnp.pcapng"
+    turned.write_bytes(SAMPLE.read_bytes())
+
+    upload(admin, turned)
+
+    row = admin.locator("[data-jobs] .job", has_text="in\ufffdgnp.pcapng")
+    expect(row).to_contain_text("Done", timeout=20_000)
+    expect(admin.locator("#recent").get_by_role("link", name="in\ufffdgnp.pcapng")).to_be_visible()
+
+
+def test_a_page_from_the_browser_s_memory_is_asked_for_again(
+    browser: Browser, watch: Watch, admin: Page, service: Service
+) -> None:
+    del admin
+    watch.expected_statuses.add(404)
+    page = watched_context(browser, watch).new_page()
+    log_in(page, service, ADMIN)
+    page.get_by_role("button", name="Try a sample").click()
+    expect(page.locator("#verdict h2")).not_to_be_empty(timeout=20_000)
+    other = page.context.new_page()
+    other.goto(f"{page.url}/delete")
+    other.get_by_role("button", name="Delete").click()
+    expect(other.get_by_text("The analysis was deleted")).to_be_visible()
+
+    # What the Back button does where the browser keeps pages, which it does not under remote control.
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+
+    expect(page.get_by_text("There is no such analysis.")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [1280, 1440])
+def test_the_list_hides_no_column_on_a_screen(browser: Browser, watch: Watch, service: Service, width: int) -> None:
+    page = watched_context(browser, watch, width=width).new_page()
+    log_in(page, service, ADMIN)
+    long = page.locator("#recent .fname bdi").first
+    long.evaluate("(name) => { name.textContent = 'a long name of a capture '.repeat(9); }")
+
+    box = page.get_by_role("region", name="Table of analyses")
+
+    assert box.evaluate("(box) => box.scrollWidth - box.clientWidth") <= 0
 
 
 def test_a_dropped_file_is_uploaded(admin: Page, service: Service) -> None:
