@@ -13,9 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from pcap_analyzer.analysis.model import Category, Report, WaitingAccount, WaitShare
+from pcap_analyzer.analysis.model import (
+    Category,
+    Cause,
+    Party,
+    Report,
+    Severity,
+    Verdict,
+    WaitingAccount,
+    WaitShare,
+)
 from pcap_analyzer.errors import AppError
 from pcap_analyzer.report import figures, html
+from pcap_analyzer.report.format import seconds
 from tests.report import sample
 
 
@@ -38,6 +48,10 @@ class Page(HTMLParser):
 
     def every(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.elements if name == tag]
+
+
+def _text(report: Report, verdict: Verdict) -> str:
+    return " ".join(Page(html.render(replace(report, verdict=verdict))).texts)
 
 
 @pytest.fixture
@@ -131,6 +145,61 @@ def test_damage_and_what_was_not_computed_are_said_before_the_verdict() -> None:
 
 
 @pytest.mark.usefixtures("built")
+def test_a_damaged_file_has_one_banner_that_says_where_and_what_it_voids() -> None:
+    report = sample.damaged()
+    source = html.render(report)
+
+    before = source[: source.index('id="verdict"')]
+
+    assert before.count(sample.REASON) == 1
+    assert report.quality[0].voids in before
+    assert report.quality[1].what in before
+
+
+@pytest.mark.usefixtures("built")
+def test_causes_that_overlap_are_said_to_exceed_the_whole() -> None:
+    report = sample.report()
+    wait = WaitShare(Category.SERVER_THINKING, 8.0, 8.0, 8.0, 8.0)
+    shares = (wait, replace(wait, category=Category.LOSS_RECOVERY))
+    overlapping = replace(report, waiting=WaitingAccount(shares, 10.0, 16.0, 1, 1, 0))
+
+    assert "Causes overlap in time" in html.render(overlapping)
+    assert "Causes overlap in time" not in html.render(sample.healthy())
+
+
+@pytest.mark.usefixtures("built")
+def test_every_range_that_the_figures_show_is_shown_with_a_key() -> None:
+    ranges = {figures.bounds(share) for share in sample.report().waiting.shares} - {None}
+
+    source = html.render(sample.report())
+
+    assert len(ranges) > 1
+    assert set(re.findall(r'<span class="range">(.*?)</span>', source)) == ranges
+    assert "Range: what the capture leaves open" in source
+    assert "Range:" not in html.render(sample.healthy())
+
+
+@pytest.mark.usefixtures("built")
+@pytest.mark.parametrize(
+    ("cause", "party", "pill"),
+    [
+        (Cause.INSUFFICIENT_DATA, Party.UNKNOWN, "Impact unknown"),
+        (Cause.TRUNCATED_FILE, Party.CAPTURE, "Impact unknown"),
+        (Cause.SERVER_THINKING, Party.CAPTURE, "Impact unknown"),
+        (Cause.SERVER_THINKING, Party.SERVER, "Low impact"),
+        (Cause.NONE, Party.NOBODY, "No problem"),
+    ],
+)
+def test_a_verdict_on_the_capture_claims_no_impact(cause: Cause, party: Party, pill: str) -> None:
+    report = sample.report()
+    verdict = replace(report.verdict, cause=cause, party=party, severity=Severity.LOW)
+
+    shown = [known for known in ("Impact unknown", "Low impact", "No problem") if known in _text(report, verdict)]
+
+    assert shown == [pill]
+
+
+@pytest.mark.usefixtures("built")
 def test_what_was_not_measured_is_a_dash_and_no_zero() -> None:
     report = sample.report()
     unmeasured = replace(
@@ -147,18 +216,28 @@ def test_what_was_not_measured_is_a_dash_and_no_zero() -> None:
 
     for label in ("Waiting", "RTT", "Response p95", "Retrans."):
         assert re.search(rf'data-value="" data-label="{re.escape(label)}">—</td>', source)
-    assert "Healthy" not in source
+    assert "No finding" not in source
 
 
 @pytest.mark.usefixtures("built")
-def test_a_flow_whose_waiting_is_unknown_is_not_called_healthy() -> None:
+def test_a_flow_that_no_finding_names_is_not_called_healthy() -> None:
+    report = sample.report()
+    unnamed = replace(report.flows[0], waiting_s=120.0, waiting={Category.SERVER_THINKING: 120.0}, diagnosis=None)
+
+    source = html.render(replace(report, flows=(unnamed,)))
+
+    assert '<span class="mut">No finding</span>' in source
+
+
+@pytest.mark.usefixtures("built")
+def test_a_flow_whose_waiting_is_unknown_is_not_judged() -> None:
     report = sample.report()
     unknown = replace(report.flows[0], waiting_s=3.0, waiting={Category.UNKNOWN: 3.0}, diagnosis=None)
 
     source = html.render(replace(report, flows=(unknown,)))
 
     assert "Not judged" in source
-    assert "Healthy" not in source
+    assert "No finding" not in source
 
 
 @pytest.mark.usefixtures("built")
@@ -219,6 +298,13 @@ def test_parts_of_waiting_are_parts_of_the_wall_clock_also_where_causes_overlap(
     parts = figures.parts_of_waiting(WaitingAccount((wait, loss), 10.0, 16.0, 1, 1, 0))
 
     assert [part.share for part in parts] == [0.8, 0.8]
+
+
+def test_a_range_is_shown_where_it_reads_unlike_the_value() -> None:
+    share = WaitShare(Category.SERVER_THINKING, 4.0, 3.6, 8.6, 8.0)
+
+    assert figures.bounds(share) == f"{seconds(3.6)} to {seconds(8.6)}"
+    assert figures.bounds(replace(share, low=4.0000001, high=4.0000001)) is None
 
 
 def test_a_sparkline_draws_no_bar_for_nothing() -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pcap_analyzer.analysis.model import Category, Report, Series, WaitingAccount, WaitShare
+from pcap_analyzer.analysis.model import Category, QualityNote, Report, Series, WaitingAccount, WaitShare
+from pcap_analyzer.report import format as text
 
 #: Narrower parts of a bar could not be seen, nor told from their neighbours: in percent of its width.
 NARROWEST_PERCENT = 0.9
@@ -60,6 +61,30 @@ def parts_of_waiting(waiting: WaitingAccount) -> tuple[PartOfWaiting, ...]:
 def bar_of(parts: Iterable[PartOfWaiting]) -> tuple[tuple[str, float], ...]:
     """The pairs of category and share that a stacked bar is made of."""
     return tuple((part.wait.category.value, part.share) for part in parts)
+
+
+def overlap(parts: Iterable[PartOfWaiting]) -> bool:
+    """Whether flows waited for different causes at once, by more than rounding shows."""
+    return sum(part.share for part in parts) >= 1.005
+
+
+def bounds(share: WaitShare) -> str | None:
+    """`3.6 s to 8.6 s`: what the capture leaves open; None where both read like the value itself."""
+    low, best, high = text.seconds(share.low), text.seconds(share.seconds), text.seconds(share.high)
+    return None if low == best == high else f"{low} to {high}"
+
+
+def any_bounds(waiting: WaitingAccount) -> bool:
+    """Whether a range is shown beside any cause."""
+    return any(bounds(share) for share in waiting.shares if share.seconds > 0)
+
+
+def damage_note(report: Report) -> QualityNote | None:
+    """The note that repeats where the file is damaged: both would say the same in two banners."""
+    if report.capture.damage is None:
+        return None
+    reason = report.capture.damage.rpartition(" (after frame ")[0] or report.capture.damage
+    return next((note for note in report.quality if reason in note.what), None)
 
 
 def flow_shares(waiting: Mapping[Category, float]) -> tuple[tuple[str, float], ...]:
