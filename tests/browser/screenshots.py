@@ -1,6 +1,6 @@
 """Pictures of every page and state: `python -m tests.browser.screenshots DIR` writes NAME-WIDTH-THEME.png.
 
-They come from a real service with real captures, light and dark, on a wide screen and on a phone.
+They come from a real service with real captures, light and dark, on two screens and on a phone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.browser.service import Service, running_service
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "slow-checkout.pcapng"
 GOLDEN = Path(__file__).parents[1] / "golden"
-WIDTHS = (1440, 390)
+WIDTHS = (1440, 1280, 390)
 WAIT_MS = 60_000
 
 

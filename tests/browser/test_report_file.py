@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,25 @@ def test_nothing_scrolls_sideways_on_a_phone(browser: Browser, watch: Watch, tmp
     page = opened(browser, watch, tmp_path, make(), width=390)
 
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("width", [1110, 1280, 1440])
+@pytest.mark.parametrize("make", [sample.report, sample.damaged, sample.hostile])
+def test_no_table_hides_a_column_on_a_screen(
+    browser: Browser, watch: Watch, tmp_path: Path, make: object, width: int
+) -> None:
+    assert callable(make)
+    page = opened(browser, watch, tmp_path, with_long_addresses(make()), width=width)
+    page.evaluate("document.querySelectorAll('details.find').forEach((details) => { details.open = true; })")
+
+    hidden = page.evaluate("[...document.querySelectorAll('.tw')].map((box) => box.scrollWidth - box.clientWidth)")
+
+    assert max(hidden) <= 0
+
+
+def with_long_addresses(report: Report) -> Report:
+    client = "[2601:647:4b02:1d20:fd05:6f66:ecce:8bc7]:49651"
+    return replace(report, flows=tuple(replace(flow, client=client) for flow in report.flows))
 
 
 def test_a_copy_button_copies_the_filter_and_says_so(browser: Browser, watch: Watch, tmp_path: Path) -> None:
