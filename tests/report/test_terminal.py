@@ -116,6 +116,30 @@ def test_damage_is_told_once_whoever_tells_it() -> None:
     assert printed(told_by_nobody_else).count("DAMAGED FILE") == 1
 
 
+@pytest.mark.parametrize(("wall_seconds", "overlapping"), [(412.6, False), (350.0, True)])
+def test_causes_that_overlap_are_said_to_exceed_everything(wall_seconds: float, *, overlapping: bool) -> None:
+    report = sample.report()
+
+    text = printed(replace(report, waiting=replace(report.waiting, wall_seconds=wall_seconds)))
+
+    assert ("Causes overlap in time, so together they exceed 100 %." in text) is overlapping
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_ranges_are_shown_and_explained_at_every_width(width: int) -> None:
+    text = printed(sample.report(), width=width)
+
+    assert text.count("5.10 s to 6.20 s") == 1
+    assert text.count("Range: what the capture leaves open") == 1
+
+
+def test_without_ranges_none_is_explained() -> None:
+    report = sample.report()
+    exact = tuple(replace(share, low=share.seconds, high=share.seconds) for share in report.waiting.shares)
+
+    assert "Range:" not in printed(replace(report, waiting=replace(report.waiting, shares=exact)))
+
+
 def test_more_than_ten_findings_are_counted_instead() -> None:
     many = replace(sample.report(), findings=sample.FINDINGS * 2)
 

@@ -15,16 +15,14 @@ from pcap_analyzer.analysis.model import (
     Report,
     Severity,
     WaitingAccount,
-    WaitShare,
 )
 from pcap_analyzer.report import format as text
 from pcap_analyzer.report import words
-from pcap_analyzer.report.figures import PartOfWaiting, parts_of_waiting
+from pcap_analyzer.report.figures import PartOfWaiting, bounds, overlap, parts_of_waiting
 from pcap_analyzer.report.layout import MARGIN, Page, Span, cells_of_shares
 
 SHOWN_FINDINGS = 10
 SHOWN_FRAMES = 6
-BOUNDS_FIT = 66  # cells beside which the bounds of a category stand on its line
 
 STRONG, QUIET, LOUD = "bold", "dim", "bold #d08a1e"
 
@@ -170,28 +168,31 @@ def _waiting(page: Page, account: WaitingAccount) -> None:
 def _bar(page: Page, parts: tuple[PartOfWaiting, ...]) -> None:
     cells = cells_of_shares(tuple(part.share for part in parts), page.width)
     page.line(*(Span(_glyph(page, rank) * width, _colour(parts[rank])) for rank, width in enumerate(cells)))
+    if overlap(parts):
+        page.prose(f"Causes overlap in time, so together they exceed {text.percent(1)}.", QUIET)
 
 
 def _legend(page: Page, parts: tuple[PartOfWaiting, ...]) -> None:
-    """One line a category: seconds by the wall clock, part of all waiting, bounds where they are wide."""
+    """One line a category: seconds by the wall clock, part of all waiting, and the bounds, all beside or all below."""
     labels = [words.CATEGORIES[part.wait.category] for part in parts]
     amounts = [text.seconds(part.wait.seconds) for part in parts]
     percents = [text.percent(part.share) for part in parts]
-    label_cells, amount_cells, percent_cells = (max(map(cell_len, column)) for column in (labels, amounts, percents))
+    ranges = [bounds(part.wait) or "" for part in parts]
+    columns = (labels, amounts, percents, ranges)
+    label_cells, amount_cells, percent_cells, range_cells = (max(map(cell_len, column)) for column in columns)
+    beside = 2 + label_cells + 3 + amount_cells + 3 + percent_cells + 3 + range_cells <= page.width
     for rank, part in enumerate(parts):
         page.line(
             Span(_swatch(page, rank), _colour(part)),
             Span(f" {labels[rank]:<{label_cells}}   "),
             Span(f"{amounts[rank]:>{amount_cells}}", STRONG),
             Span(f"   {percents[rank]:>{percent_cells}}"),
-            Span(_bounds(part.wait) if page.width >= BOUNDS_FIT else "", QUIET),
+            Span(f"   {ranges[rank]}" if beside else "", QUIET),
         )
-
-
-def _bounds(share: WaitShare) -> str:
-    if share.high - share.low <= max(0.05 * share.seconds, 0.001):
-        return ""
-    return f"   {text.seconds(share.low)} to {text.seconds(share.high)}"
+        if ranges[rank] and not beside:
+            page.line(Span(ranges[rank], QUIET), indent=MARGIN + 4)
+    if range_cells:
+        page.line(Span("  Range: what the capture leaves open", QUIET))
 
 
 def _ruled_out(page: Page, report: Report) -> None:
