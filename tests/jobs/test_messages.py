@@ -1,9 +1,15 @@
 """What the analysis process says is checked before it is believed."""
 
+from dataclasses import replace
+from itertools import cycle, islice
+
 import pytest
 
+from pcap_analyzer.analysis import engine, summary
 from pcap_analyzer.jobs.messages import (
+    MAX_COMPLAINT_CHARACTERS,
     MAX_REPORT_BYTES,
+    MAX_SENTENCE_CHARACTERS,
     Failure,
     MalformedError,
     Message,
@@ -11,12 +17,16 @@ from pcap_analyzer.jobs.messages import (
     ReportFollows,
     decode,
     encode,
+    last_words,
+    one_line,
 )
+from pcap_analyzer.report import json as report_json
+from tests.report import sample
 
 
 @pytest.mark.parametrize(
     "message",
-    [Progress("read", 1, 2, 3), Progress("diagnose", 1, None, 3), Failure("Tëxt \udcff\n"), ReportFollows(0)],
+    [Progress("read", 1, 2, 3), Progress("diagnose", 1, None, 3), Failure("Tëxt"), ReportFollows(0)],
 )
 def test_a_message_survives_the_pipe(message: Message) -> None:
     line = encode(message)
@@ -50,3 +60,32 @@ def test_a_message_survives_the_pipe(message: Message) -> None:
 def test_anything_else_is_refused(line: bytes) -> None:
     with pytest.raises(MalformedError):
         decode(line)
+
+
+def test_a_sentence_is_one_printable_line_of_bounded_length() -> None:
+    sentence = "a\r\nb\t\x1b[31m \0\udcff " + "c" * 10_000
+
+    said = decode(encode(Failure(sentence)))
+
+    assert isinstance(said, Failure)
+    assert said.failure.startswith("a b \ufffd[31m \ufffd\ufffd ccc")
+    assert len(said.failure) == MAX_SENTENCE_CHARACTERS
+    assert said.failure.isprintable()
+
+
+def test_the_last_words_are_the_end_of_what_was_written_in_one_line() -> None:
+    assert last_words(b"Traceback:\n  a\nValueError: \x1b[0m\xff no\n") == "Traceback: a ValueError: \ufffd[0m\ufffd no"
+    long = last_words(b"x" * 4000 + b"the reason")
+    assert (long[0], long[-10:], len(long)) == ("…", "the reason", MAX_COMPLAINT_CHARACTERS)
+    assert len(one_line("x" * 4000)) == MAX_COMPLAINT_CHARACTERS
+
+
+def test_a_report_with_as_many_flows_and_findings_as_there_can_be_is_below_the_limit() -> None:
+    report = sample.report()
+    full = replace(
+        report,
+        flows=tuple(islice(cycle(report.flows), summary.FLOW_ROWS)),
+        findings=tuple(islice(cycle(report.findings), engine.FINDINGS)),
+    )
+
+    assert len(report_json.dump(full)) < MAX_REPORT_BYTES // 4

@@ -13,7 +13,9 @@ import json
 from dataclasses import asdict, dataclass
 
 MAX_LINE_BYTES = 16_384
-MAX_REPORT_BYTES = 64 * 2**20
+MAX_REPORT_BYTES = 4 * 2**20  # flows, findings and steps are bounded: the largest report is a twentieth of this
+MAX_SENTENCE_CHARACTERS = 500
+MAX_COMPLAINT_CHARACTERS = 200
 STAGES = ("unpack", "read", "measure", "diagnose", "done")
 
 
@@ -56,7 +58,7 @@ def decode(line: bytes) -> Message:
     if not isinstance(given, dict):
         raise MalformedError("no object")
     if given.keys() == {"failure"} and isinstance(given["failure"], str):
-        return Failure(given["failure"])
+        return Failure(one_line(given["failure"], MAX_SENTENCE_CHARACTERS))
     if given.keys() == {"report_bytes"} and _is_count(given["report_bytes"], most=MAX_REPORT_BYTES):
         return ReportFollows(given["report_bytes"])
     if given.keys() == {"stage", "bytes_done", "bytes_total", "frames"}:
@@ -64,6 +66,22 @@ def decode(line: bytes) -> Message:
         if given["stage"] in STAGES and counts and (given["bytes_total"] is None or _is_count(given["bytes_total"])):
             return Progress(**given)
     raise MalformedError("unknown fields or values")
+
+
+def one_line(text: str, most: int = MAX_COMPLAINT_CHARACTERS) -> str:
+    """Text of unknown origin as logs and pages may show it: printable, in one line, the beginning of what is long."""
+    shown = _printable(text)
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
+
+
+def last_words(complaints: bytes) -> str:
+    """The end of what a process wrote to standard error, where the reason stands, in one line."""
+    shown = _printable(complaints.decode(errors="replace"))
+    return shown if len(shown) <= MAX_COMPLAINT_CHARACTERS else f"…{shown[1 - MAX_COMPLAINT_CHARACTERS :]}"
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in " ".join(text.split()))
 
 
 def _is_count(value: object, most: int = 2**62) -> bool:
