@@ -14,6 +14,7 @@ RUBBISH = {
     "babble": b"hello, supervisor\n",
     "a-flood": b"x" * 4 * messages.MAX_LINE_BYTES,
     "a-boast": b'{"report_bytes": 999999999999}\n',
+    "a-lie": b'{"report_bytes": 30}\n{"schema_version": 1, "x": 1}\n',
 }
 
 
@@ -34,18 +35,18 @@ def main(mode: str, capture_fd: int, pipe: int, supervisor_pid: int) -> None:
             subprocess.Popen(["sleep", "600"])
             child.send(pipe, Progress("read", 0, None, 0))
             time.sleep(600)
+        case "leaves-a-child":  # `at home`, or in a session of its own
+            left = subprocess.Popen(["sleep", "600"], pass_fds=(pipe,), start_new_session=what != "at home")
+            child.send(pipe, Progress("read", 0, None, left.pid))
         case "refuses":
             child.send(pipe, Failure("This looks like text, not like a capture."))
         case "crashes":
             os.abort()
         case "exits":
-            print("what went wrong", file=sys.stderr)
+            print("\x1b[1mwhat\nwent\twrong", file=sys.stderr)
             raise SystemExit(7)
         case "writes":
             os.write(pipe, RUBBISH[what])
-        case "lies":
-            child.send(pipe, ReportFollows(30))
-            os.write(pipe, b'{"schema_version": 1, "x": 1}\n')
         case "stops-short":
             child.send(pipe, ReportFollows(len(text)))
             os.write(pipe, text[: len(text) // 2])

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from pcap_analyzer.jobs import supervisor
 from pcap_analyzer.jobs.messages import Progress
 from pcap_analyzer.jobs.supervisor import PROGRAM, Failed, Finished, Outcome, Run
 from tests.jobs.programs import acting
 from tests.packets import Frame, write_pcap
 from tests.report import sample
+from tests.waiting import PATIENCE_S, until
 
 
 @pytest.fixture
@@ -36,6 +38,13 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+async def until_gone(pid: int) -> None:
+    async def gone() -> bool:
+        return not is_alive(pid)
+
+    await until(gone)
 
 
 def children_of(pid: int) -> list[int]:
@@ -69,7 +78,7 @@ async def test_the_real_analysis_answers_with_a_report_of_the_capture(capture: i
         ("exits", "ended without a report (exit code 7)"),
         ("writes babble", "something that is no report"),
         ("writes a-flood", "something that is no report"),
-        ("lies", "something that is no report"),
+        ("writes a-lie", "something that is no report"),
         ("writes a-boast", "something that is no report"),
         ("stops-short", "ended without a report"),
     ],
@@ -84,7 +93,7 @@ async def test_whatever_goes_wrong_is_a_sentence(capture: int, mode: str, says: 
 async def test_what_the_process_complained_of_is_logged(capture: int, caplog: pytest.LogCaptureFixture) -> None:
     await run("exits", capture)
 
-    assert "what went wrong" in caplog.text
+    assert "ended with 7: \ufffd[1mwhat went wrong" in caplog.text
 
 
 async def test_a_process_that_is_killed_from_outside_is_said_so(capture: int) -> None:
@@ -118,10 +127,39 @@ async def test_killing_a_run_ends_what_its_process_started(capture: int) -> None
         run_.kill()
 
     await run_.outcome(capture, note_and_kill)
-    await asyncio.sleep(0.1)
 
     assert len(family) == 2
-    assert not any(map(is_alive, family))
+    for process in family:
+        await until_gone(process)
+
+
+async def test_what_a_process_leaves_behind_ends_with_it(capture: int) -> None:
+    run_ = Run("one.pcap", 2 * PATIENCE_S, acting("leaves-a-child at home"))
+    heard: list[Progress] = []
+
+    async with asyncio.timeout(PATIENCE_S):
+        outcome = await run_.outcome(capture, heard.append)
+
+    assert isinstance(outcome, Failed)
+    assert "exit code 0" in outcome.sentence
+    await until_gone(heard[0].frames)
+
+
+async def test_what_left_the_session_of_its_process_is_not_waited_for(
+    capture: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "LAST_WORDS_S", 0.1)
+    before = open_descriptors()
+
+    outcome, heard = await run("leaves-a-child", capture)
+    away = heard[0].frames
+    still_there = is_alive(away)
+    os.kill(away, signal.SIGKILL)
+
+    assert isinstance(outcome, Failed)
+    assert still_there
+    await asyncio.sleep(0)  # pipes close in the next round of the loop
+    assert open_descriptors() == before
 
 
 async def test_a_run_that_was_killed_before_it_began_does_not_run(capture: int) -> None:

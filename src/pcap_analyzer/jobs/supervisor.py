@@ -7,10 +7,12 @@ import json
 import logging
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import IO, TypeVar
 
 from pcap_analyzer.analysis.model import Report
 from pcap_analyzer.jobs import messages
@@ -19,7 +21,9 @@ from pcap_analyzer.report import schema
 PROGRAM = (sys.executable, "-m", "pcap_analyzer.jobs.child")
 PASSED_ON = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
 STDERR_KEPT_BYTES = 4096
+LAST_WORDS_S = 5.0  # from the end of an answer to the end of its process, and from that to the end of its pipes
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Failed:
 
 
 Outcome = Finished | Failed
+Answer = bytes | Failed  # the text of a report, before it is checked
 
 
 @dataclass
@@ -47,14 +52,14 @@ class Run:
     name: str  # of the capture, as its owner calls it
     time_limit_s: float
     program: tuple[str, ...] = PROGRAM
-    _process: asyncio.subprocess.Process | None = field(default=None, init=False)
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _killed: bool = field(default=False, init=False)
 
     async def outcome(self, capture_fd: int, on_progress: Callable[[messages.Progress], None]) -> Outcome:
         """Start the process on a capture and wait for its end; the descriptor stays the caller's."""
         ours, theirs = os.pipe2(os.O_CLOEXEC)
         try:
-            self._process = await self._start(capture_fd, theirs)
+            process = self._process = self._start(capture_fd, theirs)
         except OSError:
             os.close(ours)
             log.exception("the analysis process cannot be started")
@@ -63,58 +68,85 @@ class Run:
             os.close(theirs)
         if self._killed:
             self._end()
-        errors = asyncio.ensure_future(_tail(self._process.stderr))
+        gone = asyncio.create_task(self._see_out(process))
         try:
-            async with asyncio.timeout(self.time_limit_s):
-                said = await self._listen(ours, on_progress)
-                await self._process.wait()
-        except TimeoutError:
-            said = Failed(f"The analysis took longer than the limit of {self.time_limit_s:,.0f} s and was ended.")
+            answer, complaints = await self._attend(process, gone, ours, on_progress)
         finally:
             self._end()
-            code = await self._process.wait()
-            tail = await errors
-        if isinstance(said, Outcome):
-            return said
-        if not self._killed:
-            said_last = tail.decode(errors="replace").strip() or "no message"
-            log.warning("analysis process ended with %d: %s", code, said_last)
-        return Failed(_how_it_ended(code))
+            await gone
+        if answer is None and not self._killed:
+            said_last = messages.last_words(complaints) or "no message"
+            log.warning("analysis process ended with %d: %s", process.returncode, said_last)
+        if answer is None:
+            return Failed(_how_it_ended(process.returncode))
+        return answer if isinstance(answer, Failed) else await _checked(answer)
 
-    async def _start(self, capture_fd: int, pipe: int) -> asyncio.subprocess.Process:
+    def _start(self, capture_fd: int, pipe: int) -> subprocess.Popen[bytes]:
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        process = await asyncio.create_subprocess_exec(
-            *self.program,
-            str(capture_fd),
-            str(pipe),
-            str(os.getpid()),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
+        process = subprocess.Popen(
+            [*self.program, str(capture_fd), str(pipe), str(os.getpid())],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             pass_fds=(capture_fd, pipe),
             start_new_session=True,
             env={**environment, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
         )
         if process.stdin is not None:
-            with suppress(ConnectionError):  # a process that died at once is told of by its end
+            with suppress(BrokenPipeError):  # a process that died at once is told of by its end
                 process.stdin.write(json.dumps({"name": self.name}).encode("ascii"))
-                await process.stdin.drain()
             process.stdin.close()
         return process
 
-    async def _listen(self, pipe: int, on_progress: Callable[[messages.Progress], None]) -> Outcome | None:
-        """What the process says until its pipe closes; None when that is no complete answer."""
-        reader = asyncio.StreamReader(limit=messages.MAX_LINE_BYTES)
-        file = os.fdopen(pipe, "rb", buffering=0)
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), file
-        )
+    async def _see_out(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait for the end of the process, end what it started, and only then reap it.
+
+        Until it is reaped nobody else can get its number, so the signal reaches no group but its own.
+        """
+        ended = asyncio.Event()
+        loop, descriptor = asyncio.get_running_loop(), os.pidfd_open(process.pid)
+        loop.add_reader(descriptor, ended.set)
         try:
-            return await _conversation(reader, on_progress)
-        except (messages.MalformedError, asyncio.LimitOverrunError) as error:
-            return Failed(f"The analysis process answered with something that is no report ({error}).")
+            await ended.wait()
         finally:
-            transport.close()
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+        self._end()
+        process.wait()
+
+    async def _attend(
+        self,
+        process: subprocess.Popen[bytes],
+        gone: asyncio.Task[None],
+        pipe: int,
+        on_progress: Callable[[messages.Progress], None],
+    ) -> tuple[Answer | None, bytes]:
+        """What the process answers within its time, None when that is nothing whole, and the end of its complaints.
+
+        What left the group of the process is out of reach and may hold its pipes open: nobody waits for that.
+        """
+        complaints = bytearray()
+        async with _reading(process.stderr) as errors:
+            with _beside(_keep_tail(errors, complaints)) as tail:
+                answer = await self._answer(gone, pipe, on_progress)
+                await asyncio.wait([gone], timeout=0.0 if isinstance(answer, Failed) else LAST_WORDS_S)
+                self._end()
+                await asyncio.wait([gone, tail], timeout=LAST_WORDS_S)
+        return answer, bytes(complaints)
+
+    async def _answer(
+        self, gone: asyncio.Task[None], pipe: int, on_progress: Callable[[messages.Progress], None]
+    ) -> Answer | None:
+        """What comes through the pipe until it closes, the process ends, or its time is over."""
+        async with _reading(os.fdopen(pipe, "rb", buffering=0)) as words:
+            with _beside(_listen(words, on_progress)) as listening:
+                await asyncio.wait([listening, gone], timeout=self.time_limit_s, return_when=asyncio.FIRST_COMPLETED)
+                if gone.done():
+                    await asyncio.wait([listening], timeout=LAST_WORDS_S)
+                elif not listening.done():
+                    return Failed(_too_long(self.time_limit_s))
+                return listening.result() if listening.done() else None
 
     def kill(self) -> None:
         """End the process and everything that it started, at once; one that has not begun will not work."""
@@ -127,40 +159,67 @@ class Run:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
 
-async def _conversation(
-    reader: asyncio.StreamReader, on_progress: Callable[[messages.Progress], None]
-) -> Outcome | None:
-    while True:
-        try:
-            line = await reader.readuntil(b"\n")
-        except asyncio.IncompleteReadError:
-            return None
-        match messages.decode(line):
-            case messages.Progress() as progress:
-                on_progress(progress)
-            case messages.Failure(sentence):
-                return Failed(sentence)
-            case messages.ReportFollows(size):
-                return await _report(reader, size)
-
-
-async def _report(reader: asyncio.StreamReader, size: int) -> Outcome | None:
+@asynccontextmanager
+async def _reading(file: IO[bytes] | None) -> AsyncIterator[asyncio.StreamReader]:
+    """Our end of a pipe, closed at the end even where others still hold theirs."""
+    reader = asyncio.StreamReader(limit=messages.MAX_LINE_BYTES)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), file
+    )
     try:
-        text = await reader.readexactly(size)
+        yield reader
+    finally:
+        transport.close()
+
+
+@contextmanager
+def _beside(work: Coroutine[None, None, T]) -> Iterator[asyncio.Task[T]]:
+    """Work that goes on beside the block and no longer."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+
+
+async def _listen(reader: asyncio.StreamReader, on_progress: Callable[[messages.Progress], None]) -> Answer | None:
+    """The answer; None when the pipe closes before it is whole."""
+    try:
+        while True:
+            match messages.decode(await reader.readuntil(b"\n")):
+                case messages.Progress() as progress:
+                    on_progress(progress)
+                case messages.Failure(sentence):
+                    return Failed(sentence)
+                case messages.ReportFollows(size):
+                    return await reader.readexactly(size)
     except asyncio.IncompleteReadError:
         return None
+    except (messages.MalformedError, asyncio.LimitOverrunError) as error:
+        return _no_report(error)
+
+
+async def _checked(text: bytes) -> Outcome:
     try:
         return Finished(await asyncio.to_thread(schema.load, text), text)
     except ValueError as error:
-        raise messages.MalformedError(str(error)) from error
+        return _no_report(error)
 
 
-async def _tail(stream: asyncio.StreamReader | None) -> bytes:
-    """The last bytes of a stream, read to its end so that the writer never waits."""
-    kept = b""
-    while stream is not None and (chunk := await stream.read(65_536)):
-        kept = (kept + chunk)[-STDERR_KEPT_BYTES:]
-    return kept
+def _no_report(error: Exception) -> Failed:
+    reason = messages.one_line(str(error))
+    return Failed(f"The analysis process answered with something that is no report ({reason}).")
+
+
+async def _keep_tail(stream: asyncio.StreamReader, kept: bytearray) -> None:
+    """Keep the last bytes of a stream, read to its end so that the writer never waits."""
+    while chunk := await stream.read(65_536):
+        kept += chunk
+        del kept[:-STDERR_KEPT_BYTES]
+
+
+def _too_long(limit_s: float) -> str:
+    return f"The analysis took longer than the limit of {limit_s:,.0f} s and was ended."
 
 
 def _how_it_ended(code: int) -> str:
