@@ -7,7 +7,7 @@ from pcap_analyzer.analysis.model import Severity
 from pcap_analyzer.analysis.quality import LIMITS, Fault, faults
 from pcap_analyzer.capture.faults import OVERFLOW_KINDS
 from pcap_analyzer.capture.tables import EventKind
-from tests.analysis.rows import Rows, Value, event, exchange, flow, tables
+from tests.analysis.rows import T0, Rows, S, Value, event, exchange, flow, tables
 
 
 def fault(kind: str, *rows: Rows, **facts: Value) -> Fault | None:
@@ -24,6 +24,14 @@ def test_a_slight_backward_step_is_a_remark(steps: tuple[int, int], severity: Se
     found = fault("clock_step", flow(), exchange(), *rows, clock_steps=2)
     assert found is not None
     assert (found.severity, words in found.what) == (severity, True)
+
+
+def test_a_leap_of_the_clock_is_named() -> None:
+    leap = event(EventKind.CLOCK_LEAP, 2**64 - 1, frame=7, value=46 * 365 * 86_400 * S)
+    found = fault("clock_leap", flow(), exchange(), leap)
+    assert found is not None
+    assert "by 16790.0 days" in found.what
+    assert found.events == ((7, T0 + S),)
 
 
 def test_every_limit_of_the_engine_has_its_words() -> None:

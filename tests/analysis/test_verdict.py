@@ -83,6 +83,14 @@ def test_a_glimpse_is_too_little() -> None:
     assert (made.cause, made.confidence) == (Cause.INSUFFICIENT_DATA, Confidence.LOW)
 
 
+def test_a_clock_that_leaps_leaves_nothing_to_tell() -> None:
+    days: dict[str, Value] = {"last_ns": T0 + 5 * 86_400 * S}
+    leap = event(EventKind.CLOCK_LEAP, 2**64 - 1, at_s=4 * 86_400, value=3 * 86_400 * S)
+    said = verdict(flow(syn_ns=-1, synack_ns=-1, established_ns=-1, exchanges=0, **days), leap, **days)
+    assert said.cause is Cause.INSUFFICIENT_DATA
+    assert "clock of this capture cannot be trusted" in said.sentence
+
+
 def test_nothing_at_all_is_too_little() -> None:
     assert verdict(first_ns=None, last_ns=None, frames=0).cause is Cause.INSUFFICIENT_DATA
 

@@ -245,6 +245,21 @@ def test_one_sided_flows_are_unknown() -> None:
     assert seconds(made) == {"unknown": 10.0}
 
 
+def test_nobody_waits_across_a_leap_of_the_clock() -> None:
+    leap_s = 3 * 86_400
+    rows = [
+        flow(last_ns=T0 + (leap_s + 10) * S),
+        exchange(think_s=0.5, next_request_ns=T0 + 2 * S),
+        exchange(index=1, start_s=2.0, think_s=leap_s + 1.0),
+        event(EventKind.CLOCK_LEAP, 2**64 - 1, at_s=leap_s + 2.5, value=leap_s * S),
+    ]
+    made = account(tables(*rows))
+    found = seconds(made)
+    assert found["server_thinking"] == pytest.approx(0.5, abs=0.02)
+    assert found["idle"] > leap_s
+    assert int(made.flow_ns.sum()) == (leap_s + 10) * S
+
+
 def test_healthy_paths_are_not_counted() -> None:
     made = account(tables(flow(), exchange(think_s=2.0), lookup()))
     chosen = made.intervals.where(made.counted)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pcap_analyzer.capture.reader import read
-from pcap_analyzer.capture.tables import C2S, S2C, EventKind, Role, Tables
+from pcap_analyzer.capture.tables import C2S, NO_FLOW, S2C, EventKind, Role, Tables
 from tests.capture.conversation import CLIENT, CLIENT_ISN, MS, SERVER, START_NS, Conversation, after_start
 from tests.packets import (
     Frame,
@@ -70,6 +70,20 @@ def test_repeated_syns_are_counted_and_give_no_leg(tmp_path: Path) -> None:
     assert kinds(tables) == [EventKind.SYN_RETRANSMISSION, EventKind.SYNACK_RETRANSMISSION]
     assert (events["value"].tolist(), events["other_frame"].tolist()) == ([1000 * MS, 1000 * MS], [1, 3])
     assert tables.series.rows()["retransmissions"].tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(("days", "leaps"), [(0.9, 0), (1.1, 1)])
+def test_more_than_a_day_without_any_frame_is_a_leap_of_the_clock(tmp_path: Path, days: float, leaps: int) -> None:
+    talk = Conversation()
+    talk.connect(leg_server_ms=20, leg_client_ms=1)
+    talk.client(21 + days * 86_400_000, 1, 1, "PA", b"q")
+    talk.server(20 + days * 86_400_000, 1, 2)
+    talk.client(22 + days * 86_400_000, 2, 1, "PA", b"q")
+    events = talk.tables(tmp_path).events.rows()
+    found = events[events["kind"] == EventKind.CLOCK_LEAP]
+    assert found["value"].tolist() == [round(days * 86_400_000) * MS] * leaps
+    assert found["frame"].tolist() == [4] * leaps
+    assert (found["flow"] == NO_FLOW).all()
 
 
 def test_what_repeats_the_greeting_of_a_connection_that_is_up_is_no_try_to_make_it(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from pcap_analyzer.analysis.columns import Ints, Rows, gather
 from pcap_analyzer.analysis.context import Context
 from pcap_analyzer.analysis.model import QualityNote, Severity
-from pcap_analyzer.analysis.paths import MS
+from pcap_analyzer.analysis.paths import MS, S
 from pcap_analyzer.analysis.quantities import count, duration, percent
 from pcap_analyzer.analysis.waiting import is_tcp
 from pcap_analyzer.capture.tables import CaptureFacts, EventKind
@@ -30,6 +30,7 @@ LIMITS = {
     "undecided resends": ("resent packets of one direction that may prove needless", COUNTS),
     "memory of live flows": ("memory of connections followed; the longest idle were closed early", COUNTS),
 }
+LASTING_STEP_NS = 60 * S  # a backward step beyond this stops the time of a whole conversation
 SLIGHT_STEP_NS = MS  # a backward step under this changes no figure that is shown
 FILTERED_FRAMES = 50  # so many TCP frames, each with payload: some filter left the others out
 
@@ -58,7 +59,7 @@ class Fault:
 
 def faults(context: Context) -> tuple[Fault, ...]:
     """Every fault found, the worst first."""
-    made = [*_file_faults(context), *_frame_faults(context), *_flow_faults(context)]
+    made = [*_file_faults(context), *_clock_faults(context), *_frame_faults(context), *_flow_faults(context)]
     return tuple(sorted(made, key=lambda fault: -fault.severity.rank))
 
 
@@ -66,11 +67,11 @@ def _whole(kind: str, what: str, voids: str, severity: Severity, display_filter:
     return Fault(kind, what, voids, severity, NO_FLOWS, (), display_filter)
 
 
-def _clock_steps(context: Context) -> tuple[tuple[int, int, int], ...]:
-    """Frames that are stamped before their predecessors, their times and by how much; they belong to no flow."""
+def _events_of(context: Context, kind: EventKind) -> tuple[tuple[int, int, int], ...]:
+    """Frame, time in ns and value of all events of a kind that belongs to no flow."""
     events = gather(context.tables.events, ("kind", "frame", "time_ns", "value"))
-    steps = events[events["kind"] == EventKind.CLOCK_STEP]
-    return tuple((int(one["frame"]), int(one["time_ns"]), int(one["value"])) for one in steps)
+    chosen = events[events["kind"] == kind]
+    return tuple((int(one["frame"]), int(one["time_ns"]), int(one["value"])) for one in chosen)
 
 
 def _file_faults(context: Context) -> list[Fault]:
@@ -106,18 +107,36 @@ def limit_fault(facts: CaptureFacts, limit: str, times: int) -> Fault:
     return Fault("limit_reached", what, f"{voided}{since}", Severity.LOW, NO_FLOWS, (), "frame", advice=advice)
 
 
-def _frame_faults(context: Context) -> list[Fault]:
+def _clock_faults(context: Context) -> list[Fault]:
     facts = context.tables.capture
     made = []
     if facts.clock_steps:
-        steps, where = _clock_steps(context), "Stamped before its predecessor"
+        steps, where = _events_of(context, EventKind.CLOCK_STEP), "Stamped before its predecessor"
         largest = max((value for _, _, value in steps), default=0)
         slight = largest < SLIGHT_STEP_NS
         much = "by less than 1 ms" if slight else f"by {duration(largest / 1e9)} at most"
         what = f"The clock of the capture went backwards {count(facts.clock_steps, 'time')}, {much}"
         voids = "durations across these moments: a backward step counts as no time"
+        if largest >= LASTING_STEP_NS:
+            voids = "durations from there on, until the stamps have caught up: meanwhile time stands still"
         shown, severity = tuple(one[:2] for one in steps[:3]), Severity.LOW if slight else Severity.MEDIUM
         made.append(Fault("clock_step", what, voids, severity, NO_FLOWS, shown, "frame", where))
+    leaps = _events_of(context, EventKind.CLOCK_LEAP)
+    if leaps:
+        most = duration(max(value for _, _, value in leaps) / 1e9)
+        what = (
+            f"The clock of the capture leaps forward {count(len(leaps), 'time')}, by {most} at most: the clock was "
+            "wrong, or files were merged"
+        )
+        voids, shown = "the time across these moments: it is nobody's waiting", tuple(one[:2] for one in leaps[:3])
+        where = "Stamped more than a day after the frame before"
+        made.append(Fault("clock_leap", what, voids, Severity.MEDIUM, NO_FLOWS, shown, "frame", where))
+    return made
+
+
+def _frame_faults(context: Context) -> list[Fault]:
+    facts = context.tables.capture
+    made = []
     if facts.duplicate_frames:
         share = facts.duplicate_frames / max(1, facts.frames)
         copies = count(facts.duplicate_frames, "frame was", "frames were")

@@ -7,13 +7,13 @@ the gap and the response run of an exchange are cut by gaps.py and pauses.py; wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pcap_analyzer.analysis import gaps as gap_rules
 from pcap_analyzer.analysis import phases, runs
-from pcap_analyzer.analysis.columns import Ints, Mask, Rows, add_up, gather, integers, wall_ns
+from pcap_analyzer.analysis.columns import FAR, Ints, Mask, Rows, add_up, gather, integers, wall_ns
 from pcap_analyzer.analysis.gaps import Gaps
 from pcap_analyzer.analysis.intervals import LOOKUP_UNIT, WAITING_CODES, Code, Intervals, concatenate
 from pcap_analyzer.analysis.marking import Ends, exchange_marks, pause_marks, tail_marks
@@ -21,7 +21,7 @@ from pcap_analyzer.analysis.paths import HEALTHY_PATH_DELAY_NS, HEALTHY_ROUND_TR
 from pcap_analyzer.analysis.paths import measure as measure_paths
 from pcap_analyzer.analysis.pauses import Setting
 from pcap_analyzer.analysis.tiling import marks, tile
-from pcap_analyzer.capture.tables import C2S, S2C, App, Tables
+from pcap_analyzer.capture.tables import C2S, S2C, App, EventKind, Tables
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,35 @@ def account(tables: Tables) -> Account:
         tiles.append(tile(_without_half_seen(parts, span.flows, flows, paths), first_ns, last_ns))
     lookups = _lookups(tables)
     tiles.append(_lookup_intervals(lookups))
-    intervals = concatenate(tiles)
+    intervals = _void_across(concatenate(tiles), clock_leaps(tables))
     flow_ns = _by_flow(intervals, len(flows))
     counted = _counted(intervals, flows, paths, flow_ns)
     return Account(flows, paths, exchanges, exchange_row, gaps, lookups, intervals, counted, flow_ns)
+
+
+def clock_leaps(tables: Tables) -> tuple[Ints, Ints]:
+    """(last time before, first time after) every leap of the capture's clock by more than a day, in order."""
+    events = gather(tables.events, ("kind", "time_ns", "value"))
+    leaps = events[events["kind"] == EventKind.CLOCK_LEAP]
+    after = np.sort(integers(leaps, "time_ns"))
+    return np.sort(integers(leaps, "time_ns") - integers(leaps, "value")), after
+
+
+def _void_across(intervals: Intervals, leaps: tuple[Ints, Ints]) -> Intervals:
+    """Nobody waited across a leap of the clock, and nobody knows what happened there: it becomes idle."""
+    before, after = leaps
+    if len(after) == 0:
+        return intervals
+    first = np.searchsorted(after, intervals.start_ns, side="right")  # the first leap that ends after the start
+    across = np.append(before, FAR)[first] < intervals.end_ns
+    across &= intervals.flow >= 0
+    length = intervals.length_ns
+    return replace(
+        intervals,
+        code=np.where(across, int(Code.IDLE), intervals.code).astype(np.uint8),
+        low_ns=np.where(across, length, intervals.low_ns),
+        high_ns=np.where(across, length, intervals.high_ns),
+    )
 
 
 def lookup_end_ns(lookups: Rows) -> Ints:

@@ -17,6 +17,7 @@ from pcap_analyzer.analysis.quality import looks_filtered
 from pcap_analyzer.analysis.quantities import ENOUGH, count, duration, percent
 from pcap_analyzer.analysis.ruled_out import ruled_out
 from pcap_analyzer.analysis.verdict import IMMEDIATE_NS, Decision
+from pcap_analyzer.analysis.waiting import clock_leaps
 
 OWN_PAUSE_NS = 1 * S  # judgement: a pause that people notice
 OF_ONE_SERVER = (Cause.SERVER_THINKING, Cause.SERVER_STALL, Cause.TLS_SLOW)  # their sentences blame who they name
@@ -218,6 +219,8 @@ def _little(context: Context, decision: Decision) -> str:
     if decision.code is Code.UNKNOWN:
         unknown, total = duration(decision.seconds or 0.0), duration(context.waited_s)
         return f"This capture does not show why anybody waited: {unknown} of {total} of waiting have no known cause."
+    if len(clock_leaps(context.tables)[0]):
+        return "The clock of this capture cannot be trusted: its frames are stamped days or years apart."
     exchanges = count(int((~context.account.gaps.closing).sum()), "request")
     span = duration(((facts.last_ns or 0) - (facts.first_ns or 0)) / 1e9)
     held = f"{count(facts.frames, 'packet')}, {exchanges} in {span}"

@@ -92,6 +92,7 @@ class EventKind(IntEnum):
     DUPLICATE_FRAME = 17  # same packet captured twice; other_frame: the first
     CLOCK_STEP = 18  # a frame stamped before its predecessor; value: ns backwards (flow = NO_FLOW)
     PORT_REUSED = 19  # a new connection on the same addresses and ports
+    CLOCK_LEAP = 20  # a frame stamped more than a day after all before it; value: ns forward (flow = NO_FLOW)
 
 
 NO_FLOW = 0xFFFF_FFFF_FFFF_FFFF

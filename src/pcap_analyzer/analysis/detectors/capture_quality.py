@@ -47,6 +47,11 @@ KINDS = (
         "Clock stepped back",
         "Keep the capturing machine's clock steady (NTP that slews); frame.time_delta < 0 shows most steps.",
     ),
+    _kind(
+        "clock_leap",
+        "Clock leapt forward",
+        "Set the capturing machine's clock before capturing; analyse files that were merged one by one.",
+    ),
     _kind("duplicate_frames", "Frames captured more than once", "Mirror one direction a port, or use editcap -d."),
     _kind("undecoded", "Frames that are not understood", "Nothing to do, unless these frames are what you look for."),
     _kind("one_sided", "One direction missing", "Capture where both directions pass, and mirror both."),

@@ -60,6 +60,7 @@ cdef enum EventCode:
     EVENT_DUPLICATE_FRAME
     EVENT_CLOCK_STEP
     EVENT_PORT_REUSED
+    EVENT_CLOCK_LEAP
 
 #: Limits that were hit, counted by kind; capture/reader.py names them.
 cdef enum Overflow:

@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from pcap_analyzer.capture.kernel.codes cimport EVENT_CLOCK_STEP, EVENT_DUPLICATE_FRAME, OVER_MEMORY
+from pcap_analyzer.capture.kernel.codes cimport EVENT_CLOCK_LEAP, EVENT_CLOCK_STEP, EVENT_DUPLICATE_FRAME, OVER_MEMORY
 from pcap_analyzer.capture.kernel.flows cimport create_flow, evict_idle, find_flow, make_key
 from pcap_analyzer.capture.kernel.fragments cimport add_fragment
 from pcap_analyzer.capture.kernel.icmp cimport follow_icmp
@@ -21,6 +21,7 @@ from pcap_analyzer.capture.kernel.wire cimport (
 cdef enum:
     DUPLICATE_NS = 500000000        # with an IP id
     DUPLICATE_BARE_NS = 10000000    # without one, while no round trip is known
+    LEAP_S = 86400                  # no capture of one machine is silent for a day: its clock is wrong, or files merged
 
 
 cdef inline void count_numbered(uint32_t number, uint32_t *numbers, uint64_t *frames, uint32_t *count) noexcept nogil:
@@ -58,6 +59,7 @@ cdef inline void count_skip(Engine *e, const Packet *p, Skip skip) noexcept nogi
 
 cdef inline void note_time(Engine *e, const Frame *frame) noexcept nogil:
     """A flow's time never goes back; a backward stamp is a fault of the clock. Frames without a time take the last."""
+    cdef int64_t leap
     if not frame.timed:
         return
     if not e.timed:
@@ -68,7 +70,10 @@ cdef inline void note_time(Engine *e, const Frame *frame) noexcept nogil:
         add_event(e, <uint64_t> 0xFFFFFFFFFFFFFFFF, EVENT_CLOCK_STEP, 0, e.frames, e.stamp - frame.time, e.frames - 1)
     e.stamp = frame.time
     if frame.time > e.now:
+        leap = frame.time - e.now
         e.now = frame.time
+        if leap > <int64_t> LEAP_S * 1000000000:
+            add_event(e, <uint64_t> 0xFFFFFFFFFFFFFFFF, EVENT_CLOCK_LEAP, 0, e.frames, leap, e.frames - 1)
 
 cdef inline uint64_t duplicate_of(
     Engine *e, const Packet *p, const Flow *f, const uint64_t *key, uint8_t side
