@@ -178,6 +178,18 @@ def test_requests_that_are_never_answered_are_the_servers() -> None:
     assert (made.cause, made.party) == (Cause.NO_RESPONSE, Party.SERVER)
 
 
+@pytest.mark.parametrize(("fin_s", "failed"), [((1.2, -1), False), ((1.2, 1.1), True), ((4.0, 4.1), True)])
+def test_who_closes_at_once_after_the_last_message_waits_for_nothing(
+    fin_s: tuple[float, float], *, failed: bool
+) -> None:
+    never: dict[str, Value] = {"response_first_ns": -1, "response_last_ns": -1, "request_ack_ns": T0 + S + 10 * MS}
+    fin = tuple(T0 + round(at * S) if at > 0 else -1 for at in fin_s)
+    made = report(
+        *(flow(n, fin_ns=fin, last_ns=T0 + 5 * S) for n in range(3)), *(exchange(n, **never) for n in range(3))
+    )
+    assert ("no_response" in {finding.kind for finding in made.findings}) == failed
+
+
 def test_a_failure_costs_the_wait_for_its_own_answer_only() -> None:
     never: dict[str, Value] = {
         "response_first_ns": -1,
@@ -312,6 +324,13 @@ def test_the_counts_of_the_verdict_are_those_of_the_server_that_it_names() -> No
     said = verdict(flow(), flow(1, server="10.0.0.7"), *slow, *other).sentence
     assert "3 of 4 requests took 100 ms or longer" in said
     assert "(4.55 s of " in said
+
+
+def test_a_wait_for_answers_that_never_came_counts_no_answers() -> None:
+    never: dict[str, Value] = {"response_first_ns": -1, "response_last_ns": -1, "request_ack_ns": T0 + S, "status": 0}
+    made = verdict(flow(last_ns=T0 + 5 * S), exchange(**never), *busy())
+    assert made.cause is Cause.SERVER_THINKING
+    assert "; 1 request never answered)" in made.sentence
 
 
 def test_a_slow_server_is_named_with_high_confidence() -> None:

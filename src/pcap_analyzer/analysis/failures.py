@@ -6,7 +6,7 @@ from enum import IntEnum
 import numpy as np
 
 from pcap_analyzer.analysis.columns import Ints, Mask, Rows, add_up, address_keys, group, integers, last_of_each
-from pcap_analyzer.analysis.gaps import answer_due
+from pcap_analyzer.analysis.gaps import CLOSING_NS, answer_due
 from pcap_analyzer.analysis.paths import S
 from pcap_analyzer.analysis.phases import handshake_end_ns, unreachable_ns
 from pcap_analyzer.analysis.waiting import Account, is_tcp
@@ -137,7 +137,11 @@ def _unanswered(account: Account) -> tuple[Mask, Mask]:
     asked = integers(exchange, "request_last_ns")
     none = (exchange["response_first_ns"] < 0) & (asked >= 0)
     acknowledged = exchange["request_ack_ns"] >= 0
-    waited = (flows["last_ns"][row] - asked >= UNANSWERED_NS) | (flows["fin_ns"][row] >= 0).any(axis=1)
+    fin = flows["fin_ns"][row]
+    # Who closes at once after the last message, before the server does, has said goodbye and waits for nothing.
+    farewell = (fin[:, C2S] >= asked) & (fin[:, C2S] - asked < CLOSING_NS)
+    farewell &= (fin[:, S2C] < 0) | (fin[:, S2C] >= fin[:, C2S])
+    waited = (flows["last_ns"][row] - asked >= UNANSWERED_NS) | ((fin >= 0).any(axis=1) & ~farewell)
     due = answer_due(exchanges, account.exchange_row, flows)[last]
     copies = (exchange["request_copies"] + 1 >= SILENT_SYNS) & (exchange["request_last_copy_ns"] - asked >= SILENT_NS)
     no_response, lost = np.zeros(len(flows), np.bool_), np.zeros(len(flows), np.bool_)

@@ -96,6 +96,8 @@ def _slow_requests(context: Context, meant: Intervals | None) -> str:
         return ""
     answered = context.account.exchanges["response_first_ns"][meant.unit[meant.unit >= 0]] >= 0
     length = meant.length_ns[meant.unit >= 0][answered]
+    if len(length) == 0:
+        return f"{count(len(meant), 'request')} never answered"
     slow, every = int((length >= IMMEDIATE_NS).sum()), count(len(length), "request")
     took = f"took {duration(IMMEDIATE_NS / 1e9)} or longer"
     if slow == len(length):
