@@ -1,5 +1,6 @@
 """The dispatcher on a real database with real processes."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -130,6 +131,16 @@ async def test_no_more_run_than_allowed(house: House) -> None:
         await house.until("task-1", TaskStatus.PROCESSING)
 
         assert (await house.task("task-2")).status is TaskStatus.PENDING
+
+
+async def test_what_begins_while_the_service_stops_is_put_back_too(house: House) -> None:
+    await house.add("one")
+
+    async with house.dispatcher(acting("slow")):
+        await asyncio.sleep(0)  # the task is being taken up, and its run does not exist yet
+
+    task = await house.task("one")
+    assert (task.status, task.interruptions) == (TaskStatus.PENDING, 0)
 
 
 async def test_a_failed_analysis_keeps_the_capture_and_can_be_tried_again(house: House) -> None:

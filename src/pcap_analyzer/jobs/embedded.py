@@ -109,13 +109,16 @@ class Dispatcher:
         """Kill what runs and put it back among the waiting; the next start takes it up."""
         self._stopping = True
         self._wakeup.set()
+        self._kill_all()
+        if self._loop is not None:
+            await asyncio.wait([self._loop])
+        self._kill_all()  # also what the loop was about to begin
+        if self._runs:
+            await asyncio.wait([task for _, task in self._runs.values()])
+
+    def _kill_all(self) -> None:
         for run, _ in self._runs.values():
             run.kill()
-        pending = [task for _, task in self._runs.values()]
-        if self._loop is not None:
-            pending.append(self._loop)
-        if pending:
-            await asyncio.wait(pending)
 
     async def _dispatch(self) -> None:
         while not self._stopping:
