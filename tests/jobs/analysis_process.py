@@ -1,6 +1,7 @@
 """Stands in for the analysis process: behaves as the first argument says. Run by tests as a program of its own."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -41,7 +42,7 @@ def main(mode: str, capture_fd: int, pipe: int, supervisor_pid: int) -> None:
         case "refuses":
             child.send(pipe, Failure("This looks like text, not like a capture."))
         case "crashes":
-            os.abort()
+            os.kill(os.getpid(), signal.Signals[what or "SIGABRT"])
         case "exits":
             print("\x1b[1mwhat\nwent\twrong", file=sys.stderr)
             raise SystemExit(7)

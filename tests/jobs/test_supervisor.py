@@ -75,6 +75,7 @@ async def test_the_real_analysis_answers_with_a_report_of_the_capture(capture: i
     [
         ("refuses", "This looks like text"),
         ("crashes", "crashed (SIGABRT)"),
+        ("crashes SIGXCPU", "longer than the limit of 60 s"),
         ("exits", "ended without a report (exit code 7)"),
         ("writes babble", "something that is no report"),
         ("writes a-flood", "something that is no report"),

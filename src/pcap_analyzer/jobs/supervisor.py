@@ -78,7 +78,7 @@ class Run:
             said_last = messages.last_words(complaints) or "no message"
             log.warning("analysis process ended with %d: %s", process.returncode, said_last)
         if answer is None:
-            return Failed(_how_it_ended(process.returncode))
+            return Failed(_how_it_ended(process.returncode, self.time_limit_s))
         return answer if isinstance(answer, Failed) else await _checked(answer)
 
     def _start(self, capture_fd: int, pipe: int) -> subprocess.Popen[bytes]:
@@ -95,7 +95,8 @@ class Run:
         )
         if process.stdin is not None:
             with suppress(BrokenPipeError):  # a process that died at once is told of by its end
-                process.stdin.write(json.dumps({"name": self.name}).encode("ascii"))
+                told = {"name": self.name, "time_limit_s": self.time_limit_s}
+                process.stdin.write(json.dumps(told).encode("ascii"))
             process.stdin.close()
         return process
 
@@ -222,7 +223,9 @@ def _too_long(limit_s: float) -> str:
     return f"The analysis took longer than the limit of {limit_s:,.0f} s and was ended."
 
 
-def _how_it_ended(code: int) -> str:
+def _how_it_ended(code: int, limit_s: float) -> str:
+    if code == -signal.SIGXCPU:
+        return _too_long(limit_s)
     if code == -signal.SIGKILL:
         return "The analysis was ended from outside (signal 9); most often the machine had too little memory for it."
     if code < 0:
