@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pcap_analyzer.errors import DatabaseUnavailable
+from pcap_analyzer.errors import AppError, DatabaseUnavailable, StorageFull
 from pcap_analyzer.store import upgrade
 from pcap_analyzer.store.session import SqliteUrl
 from tests.migrations import old
@@ -64,6 +64,64 @@ def test_the_last_three_backups_are_kept(tmp_path: Path) -> None:
     kept = sorted(tmp_path.glob("old.db.backup-*"))
     assert kept[:2] == earlier[2:]
     assert len(kept) == 3
+
+
+def damage(path: Path) -> None:
+    """Overwrite every page but the first two, whose tables are looked at before the backup is made."""
+    with path.open("r+b") as file:
+        file.seek(2 * 4096)
+        file.write(b"\xff" * (path.stat().st_size - 2 * 4096))
+
+
+def test_a_damaged_database_is_said_to_be_and_pushes_no_backup_out(tmp_path: Path) -> None:
+    url = old.build(tmp_path / "old.db", old.CHAIN[1])
+    damage(url.path)
+    before = digest(url.path)
+    earlier = [tmp_path / f"old.db.backup-2020010{day}T000000000000Z" for day in range(1, 4)]
+    for path in earlier:
+        path.write_bytes(b"")
+
+    for _start in range(2):
+        with pytest.raises(DatabaseUnavailable, match=r"old\.db is damaged .*put back a backup"):
+            upgrade.upgrade(url)
+
+    assert digest(url.path) == before
+    assert sorted(tmp_path.iterdir()) == [url.path, *earlier, tmp_path / "old.db.upgrade-lock"]
+
+
+def test_what_an_upgrade_that_was_killed_left_of_its_backup_is_written_over(tmp_path: Path) -> None:
+    url = old.build(tmp_path / "old.db", old.CHAIN[1])
+    (tmp_path / "old.db.unfinished-backup").write_text("half a backup")
+
+    upgrade.upgrade(url)
+
+    assert [path.name for path in tmp_path.glob("*unfinished*")] == []
+    assert len(list(tmp_path.glob("old.db.backup-*"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "says"),
+    [
+        (sqlite3.SQLITE_FULL, StorageFull, "The disk is full"),
+        (sqlite3.SQLITE_IOERR_WRITE, DatabaseUnavailable, "cannot be backed up"),
+    ],
+)
+def test_a_backup_that_cannot_be_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, kind: type[AppError], says: str
+) -> None:
+    def refuse(_path: Path, target: Path) -> None:
+        target.write_text("half a backup")
+        error = sqlite3.OperationalError("as SQLite says")
+        error.sqlite_errorcode = code
+        raise error
+
+    url = old.build(tmp_path / "old.db", old.CHAIN[1])
+    monkeypatch.setattr(upgrade, "_copy", refuse)
+
+    with pytest.raises(kind, match=says):
+        upgrade.upgrade(url)
+
+    assert [path.name for path in tmp_path.glob("*backup*")] == []
 
 
 def test_a_database_at_head_is_left_alone(tmp_path: Path) -> None:

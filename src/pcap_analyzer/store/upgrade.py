@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
 
-from pcap_analyzer.errors import DatabaseUnavailable, StorageFull, StorageUnavailable
+from pcap_analyzer.errors import AppError, DatabaseUnavailable, StorageFull, StorageUnavailable
 from pcap_analyzer.store.session import SqliteUrl, database_errors, prepare_connections
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -215,12 +215,44 @@ def _back_up(path: Path) -> Path:
         raise StorageFull(f"The upgrade first makes a backup and needs {2 * size:,} bytes; {free:,} are free.")
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
     target = path.with_name(f"{path.name}.backup-{stamp}")
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)
-        if copy.execute("PRAGMA integrity_check").fetchone() != ("ok",):
-            target.unlink()
-            raise DatabaseUnavailable(f"{path.name} is damaged: SQLite's integrity check fails. It is left as it is.")
-    target.chmod(0o600)
+    unfinished = path.with_name(f"{path.name}.unfinished-backup")  # of no name that counts as one
+    try:
+        _copy(path, unfinished)
+        unfinished.rename(target)
+    except sqlite3.Error as error:
+        raise _why_no_backup(path, error) from error
+    except OSError as error:
+        raise StorageUnavailable(f"The backup of {path.name} cannot be written: {error.strerror}.") from error
+    finally:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
     for old in sorted(path.parent.glob(f"{path.name}.backup-*"))[:-KEPT_BACKUPS]:
         old.unlink()
     return target
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Copy with SQLite's backup API and check the copy; raises sqlite3.Error, or DatabaseUnavailable if it is bad."""
+    target.unlink(missing_ok=True)  # of an upgrade that was killed
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
+        source.backup(copy)
+        if copy.execute("PRAGMA integrity_check").fetchone() != ("ok",):
+            raise _damaged(path, "SQLite's integrity check fails")
+    target.chmod(0o600)
+
+
+def _why_no_backup(path: Path, error: sqlite3.Error) -> AppError:
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = None if code is None else code & 0xFF
+    if primary == sqlite3.SQLITE_FULL:
+        return StorageFull("The disk is full: the upgrade first makes a backup of the database.")
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return _damaged(path, str(error))
+    return DatabaseUnavailable(f"{path.name} cannot be backed up before its upgrade ({error}). It is left as it is.")
+
+
+def _damaged(path: Path, how: str) -> DatabaseUnavailable:
+    return DatabaseUnavailable(
+        f"{path.name} is damaged ({how}). It is left as it is: put back a backup ({path.name}.backup-…), "
+        "or move it away."
+    )
