@@ -78,6 +78,23 @@ def test_a_note_outlives_the_sweep_until_the_object_is_confirmed(storage: Storag
     assert files(storage) == ["captures/one"]
 
 
+def test_a_folder_that_is_gone_is_no_missing_object(storage: Storage) -> None:
+    part = storage.new_part()
+    (storage.folder / "parts").rename(storage.folder / "elsewhere")
+
+    for write in (
+        storage.new_part,
+        lambda: storage.put("captures/one", b"abc"),
+        lambda: storage.keep(part, "captures/one"),
+        storage.sweep_parts,
+    ):
+        with pytest.raises(StorageUnavailable, match="No such file or directory"):
+            write()
+    for read in (storage.get, storage.open, storage.path):
+        with pytest.raises(NotFound):
+            read("captures/one")
+
+
 @pytest.mark.parametrize(
     "key", ["../secret", "/etc/passwd", "captures/../../x", "", "captures//x", "captures/.", "a b", "a\0b"]
 )
@@ -100,7 +117,7 @@ def test_a_file_where_the_folder_should_be_is_said_with_a_way_out(tmp_path: Path
         (errno.EDQUOT, StorageFull),
         (errno.EROFS, StorageUnavailable),
         (errno.EIO, StorageUnavailable),
-        (errno.ENOENT, NotFound),
+        (errno.ENOENT, StorageUnavailable),
     ],
 )
 def test_what_the_system_refuses_becomes_a_sentence(number: int, kind: type[AppError]) -> None:

@@ -134,12 +134,12 @@ class Storage:
 
     def get(self, key: str) -> bytes:
         """Raises NotFound when there is no such object."""
-        with storage_errors():
+        with _existing():
             return self._path(key).read_bytes()
 
     def open(self, key: str) -> int:
         """A read-only descriptor, which the caller closes. Raises NotFound."""
-        with storage_errors():
+        with _existing():
             return os.open(self._path(key), os.O_RDONLY | os.O_CLOEXEC)
 
     def path(self, key: str) -> Path:
@@ -173,12 +173,20 @@ def storage_errors() -> Iterator[None]:
     """Turn the system's refusal into a sentence."""
     try:
         yield
-    except FileNotFoundError as error:
-        raise NotFound("This file is no longer kept.") from error
     except OSError as error:
         if error.errno in NO_ROOM:
             raise StorageFull("The disk of the server is full.") from error
         raise StorageUnavailable(f"The data folder cannot be used: {error.strerror}.") from error
+
+
+@contextmanager
+def _existing() -> Iterator[None]:
+    """`storage_errors` for who reads an object: an absent one is not found."""
+    with storage_errors():
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise NotFound("This file is no longer kept.") from error
 
 
 def _sync_folder(folder: Path) -> None:
