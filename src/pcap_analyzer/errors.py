@@ -11,7 +11,6 @@ AppError               70 · 500   the program cannot go on
 ├── Forbidden             2 · 403   the caller may not do this
 ├── NotAuthenticated      2 · 401   no valid session
 ├── Conflict              2 · 409   the state has moved on in the meantime
-├── TooManyRequests       2 · 429   throttled
 ├── StorageFull           5 · 507   disk or quota has no room
 ├── StorageUnavailable    5 · 503   the data folder cannot be written
 └── DatabaseUnavailable   5 · 503   the database cannot be reached or is not at the expected revision
@@ -80,12 +79,6 @@ class Conflict(AppError):
     exit_code = 2
     http_status = 409
     title = "This has changed in the meantime"
-
-
-class TooManyRequests(AppError):
-    exit_code = 2
-    http_status = 429
-    title = "Too many attempts"
 
 
 class StorageFull(AppError):
