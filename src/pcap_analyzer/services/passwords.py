@@ -32,10 +32,9 @@ def refusal(password: str, *names: str) -> str | None:
 
 @dataclass(frozen=True)
 class Checked:
-    """Whether a password was right, and whether its hash should be made anew with today's cost."""
+    """What a stored hash says of a password."""
 
     right: bool
-    outdated: bool
 
 
 class Passwords:
@@ -58,9 +57,7 @@ class Passwords:
         """Compare with a stored hash; None, for an account that does not exist, costs the same and is never right."""
         async with self._places:
             right = await asyncio.to_thread(self._verify, hashed, password)
-        if not right or hashed is None:
-            return Checked(right=False, outdated=False)
-        return Checked(right=True, outdated=self._hasher.check_needs_rehash(hashed))
+        return Checked(right=right and hashed is not None)
 
     def _verify(self, hashed: str | None, password: str) -> bool:
         try:

@@ -224,16 +224,6 @@ async def record_progress(session: AsyncSession, claim: Claim, snapshot: Snapsho
     return True
 
 
-async def latest_snapshot(session: AsyncSession, task_id: str) -> ProgressSnapshot | None:
-    found = await session.scalars(
-        select(ProgressSnapshot)
-        .where(ProgressSnapshot.task_id == task_id)
-        .order_by(ProgressSnapshot.id.desc())
-        .limit(1)
-    )
-    return found.first()
-
-
 async def latest_snapshots(session: AsyncSession, task_ids: Sequence[str]) -> dict[str, ProgressSnapshot]:
     """The newest snapshot of each of the tasks that have one."""
     newest = (

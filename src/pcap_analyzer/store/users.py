@@ -158,7 +158,3 @@ async def reject(session: AsyncSession, user_id: str, *, by: str, at: datetime, 
 
 async def record_login(session: AsyncSession, user_id: str, at: datetime) -> None:
     await session.execute(update(User).where(User.id == user_id).values(last_login=at))
-
-
-async def set_password_hash(session: AsyncSession, user_id: str, hashed_password: str) -> None:
-    await session.execute(update(User).where(User.id == user_id).values(hashed_password=hashed_password))
