@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pcap_analyzer.errors import NotFound, StorageUnavailable
+from pcap_analyzer.report import figures
 from pcap_analyzer.report import json as report_json
 from pcap_analyzer.services import results
 from pcap_analyzer.storage import Storage
@@ -42,13 +43,26 @@ def test_a_task_without_a_report_has_none(storage: Storage) -> None:
         results.load(storage, Task(task_id="one", report_key=None))
 
 
-def test_shares_are_of_waiting_alone_and_sum_to_one() -> None:
+def test_shares_are_those_that_the_report_shows() -> None:
     completion = results.completion_of(REPORT, "key", NOW)
 
+    shown = {part.wait.category.value: part.share for part in figures.parts_of_waiting(REPORT.waiting)}
+    assert dict(completion.waiting_shares) == pytest.approx(shown, abs=1e-6)
     shares = [share for _, share in completion.waiting_shares]
-    assert sum(shares) == pytest.approx(1.0)
     assert shares == sorted(shares, reverse=True)
-    assert not {"idle", "client_thinking"} & {category for category, _ in completion.waiting_shares}
+    assert not {"idle", "client_thinking"} & shown.keys()
+
+
+def test_shares_of_causes_that_overlap_sum_to_more_than_one() -> None:
+    """As in the report: each is a part of the time in which anything waited."""
+    first, second, *_ = (share for share in REPORT.waiting.shares if share.category.is_waiting)
+    waiting = replace(
+        REPORT.waiting, wall_seconds=10.0, shares=(replace(first, seconds=9.0), replace(second, seconds=3.0))
+    )
+
+    completion = results.completion_of(replace(REPORT, waiting=waiting), "key", NOW)
+
+    assert [share for _, share in completion.waiting_shares] == [0.9, 0.3]
 
 
 def test_a_capture_without_waiting_has_no_shares() -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pcap_analyzer.analysis.model import Report
 from pcap_analyzer.errors import NotFound, StorageUnavailable
-from pcap_analyzer.report import schema
+from pcap_analyzer.report import figures, schema
 from pcap_analyzer.services.tasks import result_key
 from pcap_analyzer.storage import Storage
 from pcap_analyzer.store.models import Task
@@ -41,8 +41,7 @@ def load(storage: Storage, task: Task) -> Report:
 
 def completion_of(report: Report, key: str, now: datetime) -> Completion:
     """The columns that lists show, so that none has to open a report."""
-    waiting = [share for share in report.waiting.shares if share.category.is_waiting and share.seconds > 0]
-    total = sum(share.seconds for share in waiting)
+    parts = figures.parts_of_waiting(report.waiting)
     return Completion(
         analyzed_at=now,
         report_key=key,
@@ -52,8 +51,5 @@ def completion_of(report: Report, key: str, now: datetime) -> Completion:
         verdict_severity=report.verdict.severity.value,
         verdict_headline=report.verdict.headline,
         verdict_sentence=report.verdict.sentence,
-        waiting_shares=tuple(
-            (share.category.value, round(share.seconds / total, 6))
-            for share in sorted(waiting, key=lambda share: share.seconds, reverse=True)
-        ),
+        waiting_shares=tuple((category, round(share, 6)) for category, share in figures.bar_of(parts)),
     )
