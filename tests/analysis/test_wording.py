@@ -10,7 +10,7 @@ from pcap_analyzer.analysis.failed_services import CAUSES, FailedService
 from pcap_analyzer.analysis.intervals import Code
 from pcap_analyzer.analysis.model import Cause, Confidence, Party
 from pcap_analyzer.analysis.phrases import PHRASES
-from pcap_analyzer.analysis.quantities import count, duration, percent
+from pcap_analyzer.analysis.quantities import count, duration, percent, spread, typical
 from pcap_analyzer.analysis.verdict import Decision
 from pcap_analyzer.analysis.wording import verdict
 from tests.analysis.rows import exchange, flow, lookup, tables
@@ -77,6 +77,18 @@ def test_durations_use_the_unit_of_their_size(seconds: float, text: str) -> None
 )
 def test_shares_claim_neither_all_nor_nothing_by_rounding(share: float, text: str) -> None:
     assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "usual", "spoken"),
+    [
+        ([2.0], "2.0 s", "2.0 s"),
+        ([1.0, 2.0, 2.0, 4.0], "up to 4.0 s", "up to 4.0 s"),
+        ([1.0, 2.0, 2.0, 4.0, 5.0], "2.0 s", "2.0 s (median), 4.80 s at the 95th percentile"),
+    ],
+)
+def test_a_few_values_have_a_longest_and_no_median(seconds: list[float], usual: str, spoken: str) -> None:
+    assert (typical(seconds), spread(seconds)) == (usual, spoken)
 
 
 def test_one_thing_has_no_plural() -> None:
