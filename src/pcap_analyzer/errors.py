@@ -11,6 +11,7 @@ AppError               70 · 500   the program cannot go on
 ├── Forbidden             2 · 403   the caller may not do this
 ├── NotAuthenticated      2 · 401   no valid session
 ├── Conflict              2 · 409   the state has moved on in the meantime
+├── ResultUnreadable      5 · 410   a stored report is missing or was changed
 ├── StorageFull           5 · 507   disk or quota has no room
 ├── StorageUnavailable    5 · 503   the data folder cannot be written
 └── DatabaseUnavailable   5 · 503   the database cannot be reached or is not at the expected revision
@@ -79,6 +80,12 @@ class Conflict(AppError):
     exit_code = 2
     http_status = 409
     title = "This has changed in the meantime"
+
+
+class ResultUnreadable(AppError):
+    exit_code = 5
+    http_status = 410
+    title = "This report cannot be read"
 
 
 class StorageFull(AppError):

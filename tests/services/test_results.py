@@ -1,12 +1,13 @@
 """A stored report comes back as it was, or is said to be broken."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from pcap_analyzer.errors import NotFound, StorageUnavailable
+from pcap_analyzer.errors import NotFound, ResultUnreadable
 from pcap_analyzer.report import figures
 from pcap_analyzer.report import json as report_json
 from pcap_analyzer.services import results
@@ -29,13 +30,21 @@ def test_a_report_comes_back_as_it_was(storage: Storage) -> None:
     key = results.keep(storage, "one", report_json.dump(REPORT).encode())
 
     assert results.load(storage, Task(task_id="one", report_key=key)) == REPORT
+    assert results.text_of(storage, Task(task_id="one", report_key=key)) == report_json.dump(REPORT).encode()
 
 
-def test_a_report_that_was_changed_is_not_shown(storage: Storage) -> None:
-    key = results.keep(storage, "one", b'{"schema_version": 1}')
+@pytest.mark.parametrize("read", [results.load, results.text_of])
+@pytest.mark.parametrize(("capture_key", "says"), [("captures/one", "can be analysed again"), (None, "Upload")])
+def test_a_report_that_was_changed_or_is_gone_is_not_shown(
+    storage: Storage, read: Callable[[Storage, Task], object], capture_key: str | None, says: str
+) -> None:
+    task = Task(task_id="one", report_key=results.keep(storage, "one", b"{}"), capture_key=capture_key)
 
-    with pytest.raises(StorageUnavailable, match="cannot be read any more"):
-        results.load(storage, Task(task_id="one", report_key=key))
+    with pytest.raises(ResultUnreadable, match=says):
+        read(storage, task)
+    storage.delete("results")
+    with pytest.raises(ResultUnreadable, match=says):
+        read(storage, task)
 
 
 def test_a_task_without_a_report_has_none(storage: Storage) -> None:

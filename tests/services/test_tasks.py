@@ -5,16 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from pcap_analyzer.errors import Conflict, NotFound
-from pcap_analyzer.services import tasks
+from pcap_analyzer.errors import Conflict, NotFound, ResultUnreadable
+from pcap_analyzer.services import results, tasks
 from pcap_analyzer.services.tasks import Received, clean_filename
 from pcap_analyzer.storage import Storage
 from pcap_analyzer.store import tasks as rows
 from pcap_analyzer.store import users
-from pcap_analyzer.store.models import Role
+from pcap_analyzer.store.models import Role, TaskStatus
 from pcap_analyzer.store.session import AsyncSession, Database
 from pcap_analyzer.store.tasks import Search, Snapshot, Viewer
 from pcap_analyzer.store.users import NewUser
+from tests.report import sample
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -78,13 +79,33 @@ async def test_another_s_task_does_not_exist(database: Database) -> None:
                 await use(session, bob, "one")
 
 
-async def test_what_did_not_fail_cannot_be_tried_again(database: Database) -> None:
+async def test_what_has_not_ended_cannot_be_tried_again(database: Database) -> None:
     async with database.transaction() as session:
         ann = await viewer(session)
         await tasks.create(session, ann, Received("one", "one", 10), NOW)
 
         with pytest.raises(Conflict):
             await tasks.retry(session, ann, "one")
+
+
+async def test_an_analysis_whose_report_cannot_be_read_is_made_again(database: Database, tmp_path: Path) -> None:
+    storage = Storage(tmp_path / "data")
+    storage.prepare()
+    key = results.keep(storage, "one", b"{}")
+    async with database.transaction() as session:
+        ann = await viewer(session)
+        await tasks.create(session, ann, Received("one", "one", 10), NOW)
+        claimed = await rows.claim_next(session, NOW)
+        assert claimed is not None
+        await rows.complete(session, claimed[0], results.completion_of(sample.report(), key, NOW))
+        with pytest.raises(ResultUnreadable):
+            results.load(storage, await tasks.get(session, ann, "one"))
+
+        await tasks.retry(session, ann, "one")
+        session.expire_all()
+        again = await tasks.get(session, ann, "one")
+
+    assert (again.status, again.report_key, again.verdict_headline) == (TaskStatus.PENDING, None, None)
 
 
 async def test_a_capture_whose_task_was_never_committed_goes_at_the_next_start_and_no_other(

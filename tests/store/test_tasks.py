@@ -98,15 +98,18 @@ async def test_what_ran_when_the_service_died_runs_again_but_not_for_ever(
     assert task.error_message == ("Three times." if status is TaskStatus.FAILED else None)
 
 
-async def test_a_failed_task_is_tried_again_and_a_completed_one_is_not(database: Database) -> None:
+async def test_a_task_that_ended_is_run_again_and_one_that_waits_or_runs_is_not(database: Database) -> None:
     async with database.transaction() as session:
         ann = await owner(session, "ann")
         await add(session, ann, "one")
         await tasks.fail(session, await claimed(session), "No.")
 
         assert await tasks.retry(session, "one")
-        await tasks.complete(session, await claimed(session), COMPLETION)
         assert not await tasks.retry(session, "one")
+        claim = await claimed(session)
+        assert not await tasks.retry(session, "one")
+        await tasks.complete(session, claim, COMPLETION)
+        assert await tasks.retry(session, "one")
 
 
 async def test_progress_of_an_earlier_run_is_forgotten_but_its_numbers_are_not_used_again(database: Database) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 from pcap_analyzer.analysis.model import Report
-from pcap_analyzer.errors import NotFound, StorageUnavailable
+from pcap_analyzer.errors import NotFound, ResultUnreadable
 from pcap_analyzer.report import figures, schema
 from pcap_analyzer.services.tasks import result_key
 from pcap_analyzer.storage import Storage
 from pcap_analyzer.store.models import Task
 from pcap_analyzer.store.tasks import Completion
+
+log = logging.getLogger(__name__)
 
 
 def report_key(task_id: str) -> str:
@@ -25,18 +28,31 @@ def keep(storage: Storage, task_id: str, text: bytes) -> str:
 
 
 def text_of(storage: Storage, task: Task) -> bytes:
-    """The stored report, byte for byte. Raises NotFound when there is none. Blocks on the disk."""
-    if task.report_key is None:
-        raise NotFound("This analysis has no report.")
-    return storage.get(task.report_key)
+    """The stored report, byte for byte, checked. Raises what `load` does. Blocks on the disk."""
+    return _read(storage, task)[0]
 
 
 def load(storage: Storage, task: Task) -> Report:
-    """The stored report. Raises NotFound, or StorageUnavailable when the file was changed. Blocks on the disk."""
+    """The stored report. Blocks on the disk.
+
+    Raises NotFound when the analysis has made none, ResultUnreadable when it is gone or was changed.
+    """
+    return _read(storage, task)[1]
+
+
+def _read(storage: Storage, task: Task) -> tuple[bytes, Report]:
+    if task.report_key is None:
+        raise NotFound("This analysis has no report.")
     try:
-        return schema.load(text_of(storage, task))
-    except ValueError as error:
-        raise StorageUnavailable("The stored report cannot be read any more. Analyse the capture again.") from error
+        text = storage.get(task.report_key)
+        return text, schema.load(text)
+    except (NotFound, ValueError) as error:
+        log.error("the report of task %s cannot be read: %s", task.task_id, error)
+        kept = task.capture_key is not None
+        raise ResultUnreadable(
+            "The report of this analysis is missing or was changed since. "
+            + ("Its capture is kept and can be analysed again." if kept else "Upload the capture again.")
+        ) from error
 
 
 def completion_of(report: Report, key: str, now: datetime) -> Completion:

@@ -182,10 +182,13 @@ def progress_of(seen: Seen) -> Snapshot:
 
 
 async def retry(session: AsyncSession, viewer: Viewer, task_id: str) -> None:
-    """Analyse the kept capture again. Raises NotFound, or Conflict when the task neither failed nor was cancelled."""
+    """Analyse the kept capture again, in place of whatever the last run left; its report may be unreadable.
+
+    Raises NotFound, or Conflict when the analysis has not ended or its capture is gone.
+    """
     task = await get(session, viewer, task_id)
     if not await tasks.retry(session, task.task_id):
-        raise Conflict("Only an analysis that failed, and whose capture is kept, can be tried again.")
+        raise Conflict("Only an analysis that has ended, and whose capture is kept, can be made again.")
 
 
 async def delete(session: AsyncSession, viewer: Viewer, task_id: str) -> tuple[str, ...]:

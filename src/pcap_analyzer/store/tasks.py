@@ -16,7 +16,7 @@ from sqlalchemy.orm import joinedload
 from pcap_analyzer.store.models import ProgressSnapshot, Task, TaskStatus
 
 ACTIVE = (TaskStatus.PENDING, TaskStatus.PROCESSING)
-AGAIN = (TaskStatus.FAILED, TaskStatus.CANCELLED)
+AGAIN = (TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.COMPLETED)
 
 
 @dataclass(frozen=True)
@@ -298,11 +298,27 @@ async def take_up_again(session: AsyncSession, *, most: int, sentence: str) -> i
 
 
 async def retry(session: AsyncSession, task_id: str) -> bool:
-    """failed or cancelled -> pending; False when it is in another state or its capture is gone."""
+    """failed, cancelled or completed -> pending; False when it is in another state or its capture is gone."""
     result = await session.execute(
         update(Task)
         .where(Task.task_id == task_id, Task.status.in_(AGAIN), Task.capture_key.is_not(None))
-        .values(status=TaskStatus.PENDING, error_message=None, interruptions=0, current_phase=None, progress_percent=0)
+        .values(
+            status=TaskStatus.PENDING,
+            error_message=None,
+            interruptions=0,
+            current_phase=None,
+            progress_percent=0,
+            # What the row says of an earlier report, which the next run may fail to replace.
+            analyzed_at=None,
+            report_key=None,
+            total_packets=None,
+            capture_duration_s=None,
+            verdict_cause=None,
+            verdict_severity=None,
+            verdict_headline=None,
+            verdict_sentence=None,
+            waiting_shares=None,
+        )
         .returning(Task.task_id)
     )
     return result.first() is not None

@@ -131,7 +131,7 @@ class TaskView:
     verdict_headline: str | None  # "The server is slow"
     verdict_sentence: str | None
     verdict_severity: str | None  # analysis.model.Severity
-    shares: tuple[tuple[str, float], ...]  # (analysis.model.Category, 0 to 1) of all waiting, largest first; overlaps sum to more than 1
+    shares: tuple[tuple[str, float], ...]  # (analysis.model.Category, 0 to 1) of all waiting, largest first
     error_message: str | None  # a sentence, when the status is failed
     queue_position: int | None  # 1: next; None: not waiting
     attempt: int
