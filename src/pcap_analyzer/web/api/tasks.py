@@ -116,6 +116,7 @@ async def events(
     user: User,
     viewer: Looking,
     task_id: str,
+    *,
     last_event_id: Annotated[int, Header()] = 0,
 ) -> StreamingResponse:
     """Progress as server-sent events, resumed after Last-Event-ID; `done` is the last."""

@@ -101,6 +101,7 @@ async def register_form(request: Request, person: Person) -> Response:
 async def register(
     request: Request,
     runtime: Running,
+    *,
     username: Annotated[str, Form()] = "",
     email: Annotated[str, Form()] = "",
     password: Annotated[str, Form()] = "",
@@ -159,6 +160,7 @@ async def set_up(
     request: Request,
     runtime: Running,
     token: str,
+    *,
     username: Annotated[str, Form()] = "",
     email: Annotated[str, Form()] = "",
     password: Annotated[str, Form()] = "",
