@@ -100,8 +100,13 @@ class Service:
 
 
 @contextmanager
-def service(data_dir: Path, *arguments: str, command: Sequence[str] = COMMAND, **more: str) -> Iterator[Service]:
-    """Start a service and wait until it answers; it is killed at the end if it still runs."""
+def service(
+    data_dir: Path, *arguments: str, command: Sequence[str] = COMMAND, url: str | None = None, **more: str
+) -> Iterator[Service]:
+    """Start a service and wait until it answers; it is killed at the end if it still runs.
+
+    `url` is where it is, for a command that does not say it.
+    """
     log, said = data_dir.parent / "service.log", data_dir.parent / "service.out"
     with log.open("ab") as errors, said.open("wb") as output:
         process = subprocess.Popen(
@@ -113,7 +118,7 @@ def service(data_dir: Path, *arguments: str, command: Sequence[str] = COMMAND, *
         )
     frozen: list[int] = []
     try:
-        started = _ready(process, log, said)
+        started = _ready(process, log, said, url)
         frozen = started.frozen
         yield started
     finally:
@@ -124,13 +129,13 @@ def service(data_dir: Path, *arguments: str, command: Sequence[str] = COMMAND, *
         process.wait()
 
 
-def _ready(process: subprocess.Popen[bytes], log: Path, said: Path) -> Service:
+def _ready(process: subprocess.Popen[bytes], log: Path, said: Path, url: str | None) -> Service:
     """The service once it answers: it has said its address, and the setup link if nobody can log in."""
-    wait_until(lambda: "is ready: " in said.read_text() or process.poll() is not None)
-    found = re.search(r"is ready: (\S+)", said.read_text())
+    wait_until(lambda: "is ready" in said.read_text() or process.poll() is not None)
+    found = re.search(r"is ready(?:: (http\S+)| at the address)", said.read_text())
     if found is None:
         pytest.fail(f"the service ended: {log.read_text()}")
-    started = Service(process, log, found[1])
+    started = Service(process, log, url or found[1])
     with started.client() as client:
         wait_until(lambda: _answers(client))
     link = re.search(r"(/setup/\S+)", said.read_text())

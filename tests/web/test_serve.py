@@ -293,7 +293,8 @@ def test_uvicorn_typed_by_hand_serves_the_same(tmp_path: Path, capture: bytes) -
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     command = (sys.executable, "-m", "uvicorn", "app.main:app", "--port", port)
-    with service(tmp_path / "data", command=command, LISTEN_PORT=port) as running:
+    with service(tmp_path / "data", command=command, url=f"http://127.0.0.1:{port}") as running:
+        said = (tmp_path / "service.out").read_text()
         token = running.set_up()
         task = completed(running, token, upload(running, token, capture))
         frozen = upload(running, token, capture)
@@ -302,5 +303,7 @@ def test_uvicorn_typed_by_hand_serves_the_same(tmp_path: Path, capture: bytes) -
             next(events.iter_lines())
             running.end()
 
+        assert "at the address that uvicorn names" in said
+        assert "8000" not in said.replace(str(running.setup_path), "")
         assert task["frames"] == 20
         assert is_gone(analysis)

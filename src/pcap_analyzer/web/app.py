@@ -48,7 +48,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> FastAPI:
         try:
             async with open_runtime(settings) as opened:
                 app.state.runtime = opened
-                announce(opened, settings.public_url or f"http://{settings.listen_host}:{settings.listen_port}")
+                announce(opened, settings.public_url)  # the server listens later, and elsewhere than our settings say
                 with noticing_the_end(opened):
                     yield
         except AppError as error:
@@ -75,11 +75,16 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> FastAPI:
 
 
 def announce(runtime: Runtime, base_url: str) -> None:
-    """Say on standard output where the service is, and how the first administrator comes into being."""
-    print(f"PCAP Analyzer is ready: {base_url}", flush=True)  # noqa: T201
+    """Say on standard output where the service is, and how the first administrator comes into being.
+
+    An empty `base_url` is one that only the server knows, which names it itself.
+    """
+    where = f": {base_url}" if base_url else " at the address that uvicorn names"
+    print(f"PCAP Analyzer is ready{where}", flush=True)  # noqa: T201
     if runtime.setup_link_path is not None:
+        link = "link" if base_url else "path there"
         print(  # noqa: T201
-            "\nNobody can log in yet. Open this link once, within 24 hours, to become the first administrator:\n\n"
+            f"\nNobody can log in yet. Open this {link} once, within 24 hours, to become the first administrator:\n\n"
             f"    {base_url}{runtime.setup_link_path}\n",
             flush=True,
         )
