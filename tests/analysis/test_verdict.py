@@ -425,6 +425,19 @@ def test_repeated_connects_are_lost_first_packets() -> None:
     assert (made.cause, made.party) == (Cause.SYN_LOSS, Party.NETWORK_SERVER_SIDE)
 
 
+@pytest.mark.parametrize(
+    ("synack_ms", "party", "headline"),
+    [
+        (890, Party.UNKNOWN, "Connections come up slowly"),
+        (10, Party.CLIENT, "Clients finish their connections late"),
+    ],
+)
+def test_the_half_of_a_late_connect_tells_which_end_is_late(synack_ms: int, party: Party, headline: str) -> None:
+    late: dict[str, Value] = {"synack_ns": T0 + synack_ms * MS, "established_ns": T0 + 900 * MS}
+    made = verdict(*(flow(n, **late) for n in range(4)), *(exchange(n, start_s=1.5) for n in range(4)))
+    assert (made.cause, made.party, made.headline) == (Cause.NETWORK_DELAY, party, headline)
+
+
 def test_a_far_server_is_network_delay_whichever_phase_pays_it() -> None:
     far: dict[str, Value] = {"leg_min_ns": (0, 400 * MS), "synack_ns": T0 + 400 * MS, "established_ns": T0 + 400 * MS}
     asked = [exchange(0, i, start_s=1 + i, think_s=0.39, leg_server_ns=400 * MS, request_ack_ns=-1) for i in range(8)]

@@ -188,6 +188,10 @@ def _connect(context: Context, _: Intervals) -> Blame:
         # Packets go there and back in far less than a connect takes: something at the far end answers late.
         round_trip = context.account.paths.round_trip_ns[dialled]
         late = float(np.median(lasted[up])) >= LATE_ROUND_TRIPS * float(np.median(round_trip[up]))
+        # The half that lasted tells which end: the SYN-ACK came late, or the client's ACK of it did.
+        answer = float(np.median((integers(flows, "synack_ns") - begin)[dialled][up]))
+        if late and answer * 2 < float(np.median(lasted[up])):
+            return Blame(Cause.NETWORK_DELAY, Party.CLIENT)
         return Blame(Cause.NETWORK_DELAY, Party.UNKNOWN if late else slow_side(context))
     beyond = int((flows["syn_count"][dialled] > 1).sum())
     towards = int((flows["synack_count"][dialled] > 1).sum())

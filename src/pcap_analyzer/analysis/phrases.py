@@ -29,6 +29,14 @@ LATE_CONNECTS = Phrase(
     "Ask whoever runs {host}, and the firewalls and load balancers before it, how busy they are with new connections.",
 )
 
+LATE_CLIENTS = Phrase(
+    "Clients finish their connections late",
+    LATE_CONNECTS.sentence,
+    "The server's part of each handshake came at once; the client's last packet of it did not, although the way is "
+    "short and nothing had to be sent again.",
+    "Ask whoever runs {client}, and the network on its side, what holds its packets up when it connects.",
+)
+
 PHRASES: dict[Cause, Phrase] = {
     Cause.NONE: Phrase(
         "Nothing is slow here",

@@ -12,7 +12,7 @@ from pcap_analyzer.analysis.findings import severity
 from pcap_analyzer.analysis.intervals import Code, Intervals
 from pcap_analyzer.analysis.model import Cause, Confidence, Party, Severity, Verdict
 from pcap_analyzer.analysis.paths import S
-from pcap_analyzer.analysis.phrases import LATE_CONNECTS, PHRASES
+from pcap_analyzer.analysis.phrases import LATE_CLIENTS, LATE_CONNECTS, PHRASES, Phrase
 from pcap_analyzer.analysis.quality import looks_filtered
 from pcap_analyzer.analysis.quantities import ENOUGH, count, duration, percent
 from pcap_analyzer.analysis.ruled_out import ruled_out
@@ -36,12 +36,15 @@ CAPTURE_CAUSES = (
 )
 
 
+def _phrase(decision: Decision) -> Phrase:
+    if decision.code is Code.TCP_CONNECT and decision.cause is Cause.NETWORK_DELAY:
+        return {Party.UNKNOWN: LATE_CONNECTS, Party.CLIENT: LATE_CLIENTS}.get(decision.party, PHRASES[decision.cause])
+    return PHRASES[decision.cause]
+
+
 def verdict(context: Context, decision: Decision) -> Verdict:
     """The verdict as it is shown."""
-    late = (
-        decision.code is Code.TCP_CONNECT and decision.cause is Cause.NETWORK_DELAY and decision.party is Party.UNKNOWN
-    )
-    phrase = LATE_CONNECTS if late else PHRASES[decision.cause]
+    phrase = _phrase(decision)
     words = _words(context, decision)
     headline, sentence = phrase.headline, phrase.sentence.format_map(words)
     if decision.confidence is Confidence.LOW and decision.cause is not Cause.INSUFFICIENT_DATA:

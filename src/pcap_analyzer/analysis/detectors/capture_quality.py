@@ -1,9 +1,9 @@
 """Faults of the capture itself, each with what it voids: they come before any other conclusion.
 
-Method: the reader says where a file is cut or damaged, which frames were captured short, and what the capturing
-machine dropped; the kernel counts backward clock steps, frames captured twice, bytes that were acknowledged but never
-captured, connections of which one direction is missing and those whose SYN is not in the file. A file of at least 50
-TCP frames each of which carries data was filtered.
+Method: read from the file itself are where it is cut or damaged, which frames were captured short, and what the
+capturing machine says it dropped. Counted while reading are times that run backwards, frames that appear more than
+once, bytes that were acknowledged but are not in the file, connections seen in one direction only, and those whose SYN
+is not in the file. A file of at least 50 TCP frames each of which carries data was filtered.
 Source: the pcapng specification (interface statistics); Wireshark's tcp.analysis.ack_lost_segment; Paxson: Automated
 Packet Trace Analysis of TCP Implementations, SIGCOMM 1997, for what filters drop, add and stamp wrongly.
 False alarms: frames are captured short on purpose to spare the payload; asymmetric routes show one direction only
@@ -45,7 +45,7 @@ KINDS = (
     _kind(
         "clock_step",
         "Clock stepped back",
-        "Keep the capturing machine's clock steady (NTP that slews); frame.time_delta < 0 shows most steps.",
+        "Let the capturing machine's clock be corrected gradually (NTP slewing), not in steps; frame.time_delta < 0 shows most steps.",
     ),
     _kind(
         "clock_leap",

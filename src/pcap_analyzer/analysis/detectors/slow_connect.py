@@ -72,8 +72,10 @@ SLOW = FindingKind(
 @dataclass(frozen=True)
 class Settings:
     slow_connect_ms: float = setting(300, "a connect without repetitions that takes longer is slow", "judgement")
-    silent_count: float = setting(3, "attempts without an answer that make a failure", "judgement")
-    silent_s: float = setting(3, "over which they must spread", "RFC 6298: repetitions after 1 s and 2 s more")
+    silent_count: float = setting(3, "attempts without any answer that count as filtered", "judgement")
+    silent_s: float = setting(
+        3, "time over which these attempts must spread", "RFC 6298: repetitions after 1 s and 2 s more"
+    )
 
 
 def find(context: Context, settings: Settings) -> Iterator[Finding]:

@@ -6,11 +6,11 @@ server's thinking. Gaps of at least `slow_answer_ms` are gathered by service; a 
 lasted `total_ms` or longer, in wall clock time. Pauses inside of answers that neither the network nor the receiver
 explains are stalls, reported from `stall_ms` on; requests that were acknowledged or sent three times and never answered
 are reported from the first one on.
-Source: the generic turn of TRANSUM (Paul Offord); RFC 1122, 4.2.3.2 for what an acknowledgement may take; 100 ms:
+Source: the split into server and network time of Wireshark's TRANSUM (Paul Offord); RFC 1122, 4.2.3.2 for what an acknowledgement may take; 100 ms:
 Jakob Nielsen, Usability Engineering, 1993.
 False alarms: a server that waits for another one behind it is named here, and that other one is to blame: capture
 there. Long polls that are not equally long count as thinking, media that are sent at the pace of playing as stalls.
-Without any measured round trip all of the gap is the server's at most, and the confidence says so.
+Where no round trip could be measured the server's part is an upper bound, and the confidence says so.
 """
 
 from collections.abc import Iterator
@@ -66,7 +66,9 @@ SILENT = FindingKind(
 @dataclass(frozen=True)
 class Settings:
     slow_answer_ms: float = setting(100, "a slower answer is slow", "Nielsen 1993: what is felt as immediate")
-    total_ms: float = setting(300, "slow answers of a service are reported from this sum on", "judgement")
+    total_ms: float = setting(
+        300, "slow answers of a service are reported when together they last so long", "judgement"
+    )
     stall_ms: float = setting(500, "pauses of a service are reported from this sum on", "judgement")
 
 
