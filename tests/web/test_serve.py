@@ -236,6 +236,20 @@ def test_a_service_that_is_told_to_stop_puts_its_analyses_back(tmp_path: Path, c
     assert task["frames"] == 20
 
 
+def test_an_upload_in_progress_is_answered_at_the_end_and_leaves_nothing(tmp_path: Path, capture: bytes) -> None:
+    data = tmp_path / "data"
+    with service(data) as running:
+        token = running.set_up()
+        with sending_half(running, token, capture) as connection:
+            wait_until(lambda: files(data / "parts"))
+            assert running.end(signal.SIGTERM) == 0
+            answer = connection.recv(65_536)
+
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert files(data / "parts") == []
+        assert running.log.read_text() == ""
+
+
 def test_an_open_event_stream_does_not_hold_up_the_end(tmp_path: Path, capture: bytes) -> None:
     with service(tmp_path / "data") as running:
         token = running.set_up()

@@ -6,11 +6,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from fastapi import HTTPException
 from starlette.types import Message
 
 from pcap_analyzer.errors import NotACapture, StorageFull
+from pcap_analyzer.services import tasks
 from pcap_analyzer.storage import Storage
-from pcap_analyzer.web.upload import check_first_bytes
+from pcap_analyzer.store.tasks import Viewer
+from pcap_analyzer.web.upload import Announced, check_first_bytes, take
+from tests.waiting import PATIENCE_S
 from tests.web.house import House, open_house
 
 URL = "/api/v1/tasks?filename=one.pcap"
@@ -178,6 +182,40 @@ async def test_a_sender_who_goes_away_leaves_nothing(house: House, capture: byte
 
     assert sent[0]["status"] == 400
     assert house.files() == []
+
+
+async def test_an_upload_that_comes_no_further_ends_when_the_service_stops(house: House, capture: bytes) -> None:
+    started = asyncio.Event()
+
+    async def stalled() -> AsyncIterator[bytes]:
+        yield capture[:100]
+        started.set()
+        await asyncio.Event().wait()
+
+    async def stop() -> None:
+        await started.wait()
+        house.runtime.stopping.set()
+
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
+        group.create_task(stop())
+        with pytest.raises(HTTPException) as refused:
+            await take(stalled(), Announced("one.pcap", None), house.runtime, Viewer("nobody", is_admin=False))
+
+    assert refused.value.status_code == 503
+    assert house.files() == []
+
+
+async def test_a_mistake_on_the_way_leaves_nothing(
+    house: House, capture: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def mistaken(*_given: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(tasks, "create", mistaken)
+    async with house.client(await house.admin()) as client:
+        answer = await client.post(URL, content=capture)
+
+    assert (answer.status_code, house.files()) == (500, [])
 
 
 async def test_names_are_text_and_never_paths(house: House, capture: bytes) -> None:

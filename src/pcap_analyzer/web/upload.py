@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -40,7 +40,7 @@ async def receive(request: Request, runtime: Runtime, viewer: Viewer, filename: 
     """Take the request's body as a capture of `viewer` and queue it; returns the task's id.
 
     Raises LimitExceeded, StorageFull, StorageUnavailable, NotACapture, UsageError for an empty file, and HTTPException
-    400 when the length is not as announced; nothing is left behind then.
+    400 when the length is not as announced or 503 when the service stops; nothing is left behind then.
     """
     announced = Announced(filename, _content_length(request))
     body = request.stream()
@@ -51,7 +51,7 @@ async def receive(request: Request, runtime: Runtime, viewer: Viewer, filename: 
             HTTPStatus.BAD_REQUEST, "The upload ended before the file was whole; nothing of it is kept."
         ) from None
     except (AppError, HTTPException):
-        await _drain(body)
+        await _drain(body, runtime.stopping)
         raise
 
 
@@ -70,22 +70,46 @@ async def take(body: AsyncIterator[bytes], announced: Announced, runtime: Runtim
     task_id = tasks.new_id()
     key = tasks.capture_key(task_id)
     part = runtime.storage.new_part()
+    undo = True
     try:
-        await _store(body, part, announced, runtime)
+        async with _ended_by(runtime.stopping):
+            await _store(body, part, announced, runtime)
         await asyncio.to_thread(runtime.storage.keep_unconfirmed, part, key)
         async with runtime.database.transaction() as session:
             await tasks.create(session, viewer, Received(task_id, announced.filename, part.size), datetime.now(UTC))
+        undo = False
     except asyncio.CancelledError:
-        part.discard()  # whether the commit went through is not known: the note lets the next start decide
+        undo = False  # whether the commit went through is not known: the note lets the next start decide
         raise
-    except BaseException:
+    finally:
         part.discard()
-        runtime.storage.delete(key)
-        runtime.storage.confirm(key)
-        raise
+        if undo:
+            runtime.storage.delete(key)
+            runtime.storage.confirm(key)
     runtime.storage.confirm(key)
     runtime.dispatcher.wake()
     return task_id
+
+
+@asynccontextmanager
+async def _ended_by(stopping: asyncio.Event) -> AsyncIterator[None]:
+    """Leave the block when the service is told to stop, even while nothing comes; raises HTTPException 503 then."""
+
+    async def expire() -> None:
+        await stopping.wait()
+        limit.reschedule(asyncio.get_running_loop().time())
+
+    try:
+        async with asyncio.timeout(None) as limit:
+            watching = asyncio.create_task(expire())
+            try:
+                yield
+            finally:
+                watching.cancel()
+    except TimeoutError:
+        raise HTTPException(
+            HTTPStatus.SERVICE_UNAVAILABLE, "The service is being stopped; nothing of this upload is kept."
+        ) from None
 
 
 async def _store(body: AsyncIterator[bytes], part: Part, announced: Announced, runtime: Runtime) -> None:
@@ -105,7 +129,7 @@ async def _store(body: AsyncIterator[bytes], part: Part, announced: Announced, r
             if part.size - checked >= CHECK_SPACE_EVERY_BYTES:
                 _check_size(0, runtime)
                 checked = part.size
-            await asyncio.to_thread(part.write, waiting)
+            await _write(part, waiting)
             waiting = bytearray()
     if not received:
         raise UsageError("The file is empty.")
@@ -116,7 +140,17 @@ async def _store(body: AsyncIterator[bytes], part: Part, announced: Announced, r
         )
     if not recognised:
         check_first_bytes(bytes(waiting))
-    await asyncio.to_thread(part.write, waiting)
+    await _write(part, waiting)
+
+
+async def _write(part: Part, chunk: bytearray) -> None:
+    """Write in a thread; who is cancelled meanwhile waits for the thread, because the part is closed next."""
+    writing = asyncio.create_task(asyncio.to_thread(part.write, chunk))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait([writing])
+        raise
 
 
 def check_first_bytes(first: bytes) -> None:
@@ -166,11 +200,11 @@ def _check_limit(size: int, runtime: Runtime) -> None:
         )
 
 
-async def _drain(body: AsyncIterator[bytes]) -> None:
+async def _drain(body: AsyncIterator[bytes], stopping: asyncio.Event) -> None:
     """Read on for a while and drop it: a sender that is still sending would see a reset instead of the answer."""
     size = 0
-    with suppress(TimeoutError, ClientDisconnect, RuntimeError):
-        async with asyncio.timeout(DRAINED_S):
+    with suppress(TimeoutError, ClientDisconnect, RuntimeError, HTTPException):
+        async with asyncio.timeout(DRAINED_S), _ended_by(stopping):
             async for chunk in body:
                 size += len(chunk)
                 if size > DRAINED_BYTES:
