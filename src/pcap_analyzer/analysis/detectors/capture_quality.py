@@ -45,7 +45,8 @@ KINDS = (
     _kind(
         "clock_step",
         "Clock stepped back",
-        "Let the capturing machine's clock be corrected gradually (NTP slewing), not in steps; frame.time_delta < 0 shows most steps.",
+        "Let the capturing machine's clock be corrected gradually (NTP slewing), not in steps; frame.time_delta < 0 "
+        "shows most of them.",
     ),
     _kind(
         "clock_leap",

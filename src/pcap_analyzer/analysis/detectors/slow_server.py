@@ -6,8 +6,8 @@ server's thinking. Gaps of at least `slow_answer_ms` are gathered by service; a 
 lasted `total_ms` or longer, in wall clock time. Pauses inside of answers that neither the network nor the receiver
 explains are stalls, reported from `stall_ms` on; requests that were acknowledged or sent three times and never answered
 are reported from the first one on.
-Source: the split into server and network time of Wireshark's TRANSUM (Paul Offord); RFC 1122, 4.2.3.2 for what an acknowledgement may take; 100 ms:
-Jakob Nielsen, Usability Engineering, 1993.
+Source: the split into server and network time of Wireshark's TRANSUM (Paul Offord); RFC 1122, 4.2.3.2 for what an
+acknowledgement may take; 100 ms: Jakob Nielsen, Usability Engineering, 1993.
 False alarms: a server that waits for another one behind it is named here, and that other one is to blame: capture
 there. Long polls that are not equally long count as thinking, media that are sent at the pace of playing as stalls.
 Where no round trip could be measured the server's part is an upper bound, and the confidence says so.
