@@ -70,6 +70,24 @@ async def test_a_failed_task_says_why_and_is_tried_again(house: House, capture: 
     assert again.status_code == 303
 
 
+async def test_a_report_that_was_changed_is_said_to_be_gone_and_is_made_again(house: House, capture: bytes) -> None:
+    async with house.client(await house.admin(), accept="text/html") as client:
+        url = await analysed(client, capture)
+        (stored,) = [name for name in house.files() if name.startswith("results")]
+        (house.runtime.storage.folder / stored).write_text("{}")
+        page, download = await client.get(url), await client.get(f"{url}/report.json")
+        again = await client.post(f"{url}/retry")
+
+        async def readable() -> bool:
+            return (await client.get(f"{url}/report.json")).status_code == 200
+
+        await until(readable)
+
+    assert (page.status_code, download.status_code, again.status_code) == (200, 410, 303)
+    assert "The report is not here" in page.text
+    assert "Try again" in page.text
+
+
 OF_A_TASK = (
     ("GET", ""),
     ("GET", "/delete"),

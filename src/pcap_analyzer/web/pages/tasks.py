@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import quote
@@ -11,7 +12,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 from pydantic import BaseModel, Field
 
-from pcap_analyzer.errors import NotFound
+from pcap_analyzer.errors import NotFound, ResultUnreadable
 from pcap_analyzer.report import html
 from pcap_analyzer.services import results, tasks
 from pcap_analyzer.services.tasks import Overview
@@ -92,7 +93,8 @@ async def task_page(request: Request, runtime: Running, viewer: Looking, task_id
         seen = await tasks.look_at(session, viewer, task_id)
     report = None
     if seen.task.status is TaskStatus.COMPLETED and seen.task.report_key is not None:
-        report = await asyncio.to_thread(results.load, runtime.storage, seen.task)
+        with suppress(ResultUnreadable):  # the page then says that it is not here, and offers to analyse again
+            report = await asyncio.to_thread(results.load, runtime.storage, seen.task)
     view = TaskPageView(task_view(seen, viewer.user_id), report, seen.task.capture_key is not None)
     return render(request, "task.html", view)
 
