@@ -16,13 +16,10 @@ def test_every_member_of_every_enumeration_has_its_word() -> None:
     assert set(words.CATEGORY_EXPLANATIONS) == set(Category)
     assert set(words.SEVERITIES) == set(Severity)
     assert set(words.CONFIDENCES) == set(Confidence)
-    assert set(words.PARTIES) == set(Party)
-    assert set(words.CAUSES) == set(Cause)
 
 
-def test_no_two_categories_or_causes_share_a_word() -> None:
+def test_no_two_categories_share_a_word() -> None:
     assert len(set(words.CATEGORIES.values())) == len(Category)
-    assert len(set(words.CAUSES.values())) == len(Cause)
 
 
 def test_what_is_not_waiting_says_so() -> None:

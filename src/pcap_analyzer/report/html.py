@@ -14,7 +14,7 @@ from importlib import resources
 from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pcap_analyzer.analysis.model import Cause, Party, Report
+from pcap_analyzer.analysis.model import Report
 from pcap_analyzer.errors import AppError
 from pcap_analyzer.report import figures, words
 from pcap_analyzer.report import format as text
@@ -23,15 +23,6 @@ from pcap_analyzer.report import format as text
 _INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _ACRONYMS = {"dns", "tls", "tcp", "udp", "syn", "icmp", "mtu", "rtt", "http", "ack", "rst"}
 #: Verdicts about the capture itself: how much it costs anybody cannot be told.
-_IMPACT_UNKNOWN = frozenset(
-    {
-        Cause.INSUFFICIENT_DATA,
-        Cause.CAPTURE_INCOMPLETE,
-        Cause.ONE_SIDED_CAPTURE,
-        Cause.CAPTURE_DUPLICATES,
-        Cause.TRUNCATED_FILE,
-    }
-)
 _FILTERS = (
     text.count,
     text.seconds,
@@ -60,7 +51,7 @@ def environment(loader: BaseLoader | None = None) -> Environment:
     )
     made.filters.update({function.__name__: function for function in _FILTERS})
     made.filters["kind_title"] = kind_title
-    made.globals.update(words=words, figures=figures, plural=text.plural, impact_unknown=impact_unknown)
+    made.globals.update(words=words, figures=figures, plural=text.plural)
     return made
 
 
@@ -88,11 +79,6 @@ def visible(value: object) -> object:
     if isinstance(value, str) and not isinstance(value, Markup) and _INVISIBLE.search(value):
         return _INVISIBLE.sub(_picture, value)
     return value
-
-
-def impact_unknown(cause: str | None, party: str | None = None) -> bool:
-    """Whether a verdict speaks of the capture alone, so that its severity is none of the traffic's."""
-    return cause in _IMPACT_UNKNOWN or party == Party.CAPTURE
 
 
 def kind_title(kind: str) -> str:

@@ -54,56 +54,16 @@ CONFIDENCES: dict[Confidence, str] = {
     Confidence.LOW: "low",
 }
 
-PARTIES: dict[Party, str] = {
-    Party.CLIENT: "the client",
-    Party.SERVER: "the server",
-    Party.NETWORK_CLIENT_SIDE: "the network on the client's side",
-    Party.NETWORK_SERVER_SIDE: "the network on the server's side",
-    Party.NETWORK: "the network",
-    Party.RESOLVER: "the DNS resolver",
-    Party.CAPTURE: "the capture",
-    Party.NOBODY: "nobody",
-    Party.UNKNOWN: "unknown",
-}
-
-#: What a cause is called in lists; a report's verdict has its own headline.
-CAUSES: dict[Cause, str] = {
-    Cause.NONE: "No problem found",
-    Cause.INSUFFICIENT_DATA: "Not enough data",
-    Cause.SERVER_THINKING: "The server is slow",
-    Cause.SERVER_STALL: "The server stalls",
-    Cause.SERVER_NOT_ACCEPTING: "The server does not accept connections",
-    Cause.NO_RESPONSE: "Requests stay unanswered",
-    Cause.RECEIVER_NOT_READING: "The receiver is the limit",
-    Cause.WINDOW_LIMITED: "The receive window is too small",
-    Cause.NETWORK_LOSS: "The network is losing packets",
-    Cause.NETWORK_DELAY: "The network path is long",
-    Cause.CHATTY_APPLICATION: "The application asks too often",
-    Cause.REORDERING: "The network reorders packets",
-    Cause.BANDWIDTH_LIMIT: "The line is full",
-    Cause.BUFFERBLOAT: "A queue in the network is too long",
-    Cause.BLACKOUT: "The network was interrupted",
-    Cause.CONNECT_REFUSED: "Connections are refused",
-    Cause.CONNECT_FILTERED: "Connections are filtered",
-    Cause.UNREACHABLE: "The destination is unreachable",
-    Cause.SYN_LOSS: "Connection attempts are lost",
-    Cause.RESET: "Connections are reset",
-    Cause.IDLE_TIMEOUT: "Idle connections are cut",
-    Cause.DNS_SLOW: "DNS is slow",
-    Cause.DNS_FAILURE: "DNS fails",
-    Cause.TLS_SLOW: "TLS handshakes are slow",
-    Cause.TLS_FAILURE: "TLS handshakes fail",
-    Cause.MTU_BLACK_HOLE: "Large packets disappear",
-    Cause.DELAYED_ACK: "Acknowledgements are held back",
-    Cause.APP_ERRORS: "The application answers with errors",
-    Cause.MEDIA_QUALITY: "Voice or video is impaired",
-    Cause.CAPTURE_INCOMPLETE: "The capture missed packets",
-    Cause.ONE_SIDED_CAPTURE: "The capture shows one direction only",
-    Cause.CAPTURE_DUPLICATES: "The capture holds packets twice",
-    Cause.TRUNCATED_FILE: "The file is cut",
-    Cause.PORT_SCAN: "A host is scanning ports",
-    Cause.FLOOD: "A service is flooded",
-}
+#: A verdict of these speaks of the capture alone: its severity is none of the traffic's.
+_IMPACT_UNKNOWN = frozenset(
+    {
+        Cause.INSUFFICIENT_DATA,
+        Cause.CAPTURE_INCOMPLETE,
+        Cause.ONE_SIDED_CAPTURE,
+        Cause.CAPTURE_DUPLICATES,
+        Cause.TRUNCATED_FILE,
+    }
+)
 
 #: Stages of an analysis, in order; `analysis.engine` reports their keys as its progress.
 STAGES: dict[str, str] = {"read": "Read", "measure": "Measure", "diagnose": "Diagnose", "done": "Done"}
@@ -114,8 +74,11 @@ def impact(severity: Severity) -> str:
     return "Note" if severity is Severity.INFO else f"{SEVERITIES[severity]} impact"
 
 
+def impact_unknown(cause: str | None, party: str | None = None) -> bool:
+    """Whether the capture is what lacks, so that nobody can know the impact."""
+    return cause in _IMPACT_UNKNOWN or party == Party.CAPTURE
+
+
 def verdict_impact(verdict: Verdict) -> str:
-    """The impact that stands above a verdict; where the capture is what lacks, nobody can know it."""
-    if verdict.cause is Cause.INSUFFICIENT_DATA or verdict.party is Party.CAPTURE:
-        return "Impact unknown"
-    return impact(verdict.severity)
+    """The impact that stands above a verdict."""
+    return "Impact unknown" if impact_unknown(verdict.cause, verdict.party) else impact(verdict.severity)
