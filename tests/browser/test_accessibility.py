@@ -23,8 +23,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 @pytest.fixture(params=["light", "dark"])
 def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
     """A page whose policy is off, because axe is injected; the other tests watch over the policy."""
-    if not AXE.exists():
-        pytest.skip("needs axe-core of frontend/node_modules: run `make setup`")
+    assert AXE.exists(), "axe-core comes with `make setup`"
     context = browser.new_context(color_scheme=request.param, bypass_csp=True, viewport={"width": 1440, "height": 900})
     yield context.new_page()
     context.close()

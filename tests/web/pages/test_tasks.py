@@ -88,6 +88,15 @@ async def test_a_report_that_was_changed_is_said_to_be_gone_and_is_made_again(ho
     assert "Try again" in page.text
 
 
+async def test_a_report_that_is_there_is_not_put_at_risk_by_another_run(house: House, capture: bytes) -> None:
+    async with house.client(await house.admin(), accept="text/html") as client:
+        url = await analysed(client, capture)
+        again = await client.post(f"{url}/retry")
+        report = await client.get(f"{url}/report.json")
+
+    assert (again.status_code, report.status_code) == (409, 200)
+
+
 OF_A_TASK = (
     ("GET", ""),
     ("GET", "/delete"),

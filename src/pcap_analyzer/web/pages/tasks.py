@@ -12,7 +12,8 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 from pydantic import BaseModel, Field
 
-from pcap_analyzer.errors import NotFound, ResultUnreadable
+from pcap_analyzer.analysis.model import Report
+from pcap_analyzer.errors import Conflict, NotFound, ResultUnreadable
 from pcap_analyzer.report import html
 from pcap_analyzer.services import results, tasks
 from pcap_analyzer.services.tasks import Overview
@@ -91,10 +92,7 @@ async def try_sample(runtime: Running, viewer: Looking) -> Response:
 async def task_page(request: Request, runtime: Running, viewer: Looking, task_id: str) -> Response:
     async with runtime.database.reading() as session:  # closed before the report is read and rendered
         seen = await tasks.look_at(session, viewer, task_id)
-    report = None
-    if seen.task.status is TaskStatus.COMPLETED and seen.task.report_key is not None:
-        with suppress(ResultUnreadable):  # the page then says that it is not here, and offers to analyse again
-            report = await asyncio.to_thread(results.load, runtime.storage, seen.task)
+    report = await _report(runtime, seen.task)
     view = TaskPageView(task_view(seen, viewer.user_id), report, seen.task.capture_key is not None)
     return render(request, "task.html", view)
 
@@ -113,6 +111,8 @@ async def delete(runtime: Running, viewer: Looking, task_id: str) -> Response:
 
 @router.post("/tasks/{task_id}/retry")
 async def retry(runtime: Running, viewer: Looking, task_id: str) -> Response:
+    if await _report(runtime, await _task(runtime, viewer, task_id)) is not None:
+        raise Conflict("This analysis has its report: a run that failed would take it away.")
     async with runtime.database.transaction() as session:
         await tasks.retry(session, viewer, task_id)
     runtime.dispatcher.wake()
@@ -148,6 +148,15 @@ async def _task(runtime: Runtime, viewer: Viewer, task_id: str) -> Task:
     """A task whose files are read next, which must not hold up a commit."""
     async with runtime.database.reading() as session:
         return await tasks.get(session, viewer, task_id)
+
+
+async def _report(runtime: Runtime, task: Task) -> Report | None:
+    """The report of a completed task; None where there is none or it is lost, which pages say in their own words."""
+    if task.status is not TaskStatus.COMPLETED or task.report_key is None:
+        return None
+    with suppress(ResultUnreadable):
+        return await asyncio.to_thread(results.load, runtime.storage, task)
+    return None
 
 
 def _attachment(task: Task, suffix: str) -> dict[str, str]:
