@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from pcap_analyzer.store import upgrade
-from pcap_analyzer.store.session import SqliteUrl
+from pcap_analyzer.store.urls import SqliteUrl
 
 
 @functools.cache

@@ -14,7 +14,9 @@ AppError               70 · 500   the program cannot go on
 ├── ResultUnreadable      5 · 410   a stored report is missing or was changed
 ├── StorageFull           5 · 507   disk or quota has no room
 ├── StorageUnavailable    5 · 503   the data folder cannot be written
+├── UnknownSchema         3 · 503   the database is of no kind that this program knows; it was not touched
 └── DatabaseUnavailable   5 · 503   the database cannot be reached or is not at the expected revision
+    └── CommitUnknown     5 · 503   the answer to a commit was lost: it may have been made
 """
 
 
@@ -104,3 +106,14 @@ class DatabaseUnavailable(AppError):
     exit_code = 5
     http_status = 503
     title = "The database is not ready"
+
+
+class CommitUnknown(DatabaseUnavailable):
+    def __init__(self) -> None:
+        super().__init__("The database went away while this was saved: look whether it was before you try again.")
+
+
+class UnknownSchema(AppError):
+    exit_code = 3
+    http_status = 503
+    title = "The database is not of this program"

@@ -17,7 +17,33 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(Path("data"), description="Folder of the database, the captures and the reports.")
     database_url: str = Field(
-        "", description="URL of the SQLite database; where it is not set, pcap_analyzer.db in DATA_DIR."
+        "",
+        repr=False,
+        description="sqlite:///file.db or postgresql://user:password@host/name; "
+        "where it is not set, pcap_analyzer.db in DATA_DIR.",
+    )
+    database_direct_url: str = Field(
+        "",
+        repr=False,
+        description="The same PostgreSQL as its owner and past any pooler, for upgrades and locks; "
+        "where it is not set, DATABASE_URL.",
+    )
+    database_replica_url: str = Field(
+        "", repr=False, description="A streaming replica that may answer lists and reports a few seconds late."
+    )
+    database_ssl_mode: Literal["", "disable", "prefer", "require", "verify-ca", "verify-full"] = Field(
+        "", description="How PostgreSQL is reached where a URL has no sslmode; where it is not set, prefer."
+    )
+    database_pool_size: int = Field(10, ge=1, description="Connections to PostgreSQL that a process keeps open.")
+    database_max_overflow: int = Field(5, ge=0, description="Connections beyond those, for as long as they are needed.")
+    database_pgbouncer: bool = Field(
+        False, description="DATABASE_URL leads to PgBouncer in transaction mode, which keeps the pool."
+    )
+    secret_key: str = Field(
+        "",
+        repr=False,
+        description="Long and random: what encrypts secrets in the database; "
+        "where it is not set, secret.key in DATA_DIR, made at the first start.",
     )
     sqlite_wal: Literal["auto", "force"] = Field(
         "auto",

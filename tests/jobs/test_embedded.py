@@ -20,6 +20,7 @@ from pcap_analyzer.store import users
 from pcap_analyzer.store.models import Role, Task, TaskStatus
 from pcap_analyzer.store.session import Database, open_database
 from pcap_analyzer.store.tasks import Snapshot, Viewer
+from pcap_analyzer.store.urls import DatabaseUrls
 from pcap_analyzer.store.users import NewUser
 from tests.head_database import at_head
 from tests.jobs.programs import acting
@@ -83,7 +84,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     url = at_head(tmp_path / "test.db")
     storage = Storage(tmp_path)
     storage.prepare()
-    database = open_database(url)
+    database = open_database(DatabaseUrls(url, url))
     async with database.transaction() as session:
         user = await users.add(session, NewUser("ann", "ann@example.org", "hash", Role.USER, NOW))
     yield House(database, storage, Viewer(user.id, is_admin=False))

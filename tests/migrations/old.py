@@ -9,7 +9,7 @@ from pathlib import Path
 from alembic import command
 
 from pcap_analyzer.store import upgrade
-from pcap_analyzer.store.session import SqliteUrl
+from pcap_analyzer.store.urls import SqliteUrl
 
 CHAIN = ("eba0e1bcc7ec", "2163cd9a7764", "c0989c735473", "2bc03b947812", "dcd3f75e61c2")
 ADMIN, USER, GONE = (f"00000000-0000-4000-8000-{number:012d}" for number in (1, 2, 9))

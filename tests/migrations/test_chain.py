@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from pcap_analyzer.errors import DatabaseUnavailable
 from pcap_analyzer.store import upgrade
 from pcap_analyzer.store.models import Base
-from pcap_analyzer.store.session import SqliteUrl
+from pcap_analyzer.store.urls import SqliteUrl
 from tests.migrations import old
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from pcap_analyzer.errors import AppError, DatabaseUnavailable, StorageFull
 from pcap_analyzer.store import upgrade
-from pcap_analyzer.store.session import SqliteUrl
+from pcap_analyzer.store.urls import SqliteUrl
 from tests.migrations import old
 
 CHECKOUT = Path(__file__).parents[2]
@@ -213,7 +213,7 @@ def test_processes_that_upgrade_at_once_apply_each_revision_once(tmp_path: Path)
     url = old.build(tmp_path / "old.db", old.CHAIN[0])
     program = (
         "import sys; from pathlib import Path; from pcap_analyzer.store import upgrade; "
-        "from pcap_analyzer.store.session import SqliteUrl; upgrade.upgrade(SqliteUrl(Path(sys.argv[1])))"
+        "from pcap_analyzer.store.urls import SqliteUrl; upgrade.upgrade(SqliteUrl(Path(sys.argv[1])))"
     )
 
     racing = [subprocess.Popen([sys.executable, "-c", program, str(url.path)]) for _ in range(4)]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pcap_analyzer.store.session import Database, SqliteUrl, open_database
+from pcap_analyzer.store.session import Database, open_database
+from pcap_analyzer.store.urls import DatabaseUrls, SqliteUrl
 from tests.head_database import at_head
 
 
@@ -16,6 +17,6 @@ def url(tmp_path: Path) -> SqliteUrl:
 
 @pytest.fixture
 async def database(url: SqliteUrl) -> AsyncIterator[Database]:
-    database = open_database(url)
+    database = open_database(DatabaseUrls(url, url))
     yield database
     await database.close()

@@ -1,68 +1,30 @@
-"""One place reads the URL, one place commits."""
+"""One place begins, repeats and commits transactions."""
 
 import asyncio
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from pcap_analyzer.errors import DatabaseUnavailable, UsageError
-from pcap_analyzer.store import session, users
+from pcap_analyzer.errors import DatabaseUnavailable
+from pcap_analyzer.store import engines, users
+from pcap_analyzer.store.engines import EngineOptions, wal_is_sound
 from pcap_analyzer.store.models import Role
-from pcap_analyzer.store.session import AsyncSession, Database, SqliteUrl, open_database, parse_url, wal_is_sound
+from pcap_analyzer.store.session import AsyncSession, Database, open_database
+from pcap_analyzer.store.urls import DatabaseUrls, SqliteUrl
 from pcap_analyzer.store.users import NewUser
 
+WALS: tuple[Literal["auto", "force"], ...] = ("auto", "force")
 NEW = NewUser("ann", "ann@example.org", "hash", Role.USER, datetime(2026, 1, 1, tzinfo=UTC))
 
 
-@pytest.mark.parametrize(
-    ("given", "path"),
-    [
-        ("", "/folder/pcap_analyzer.db"),
-        ("sqlite:////abs/x.db", "/abs/x.db"),
-        ("sqlite+aiosqlite:////abs/x.db", "/abs/x.db"),
-    ],
-)
-def test_a_url_names_a_file(given: str, path: str) -> None:
-    assert parse_url(given, data_dir=Path("/folder")) == SqliteUrl(Path(path))
-
-
-def test_a_relative_url_is_relative_to_the_working_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-
-    assert parse_url("sqlite:///data/x.db", data_dir=Path("unused")).path == tmp_path / "data" / "x.db"
-
-
-@pytest.mark.parametrize("given", ["postgres://u:secret@h/db", "sqlite://", "sqlite:///:memory:", "::secret::"])
-def test_other_urls_are_refused_without_their_password(given: str) -> None:
-    with pytest.raises(UsageError) as refused:
-        parse_url(given, data_dir=Path("unused"))
-
-    assert "secret" not in str(refused.value)
-    assert "sqlite:///" in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    ("version", "sound"),
-    [
-        ((3, 40, 1), False),
-        ((3, 44, 6), True),
-        ((3, 45, 0), False),
-        ((3, 50, 7), True),
-        ((3, 51, 2), False),
-        ((3, 51, 3), True),
-    ],
-)
-def test_a_write_ahead_log_is_used_where_sqlite_is_repaired(version: tuple[int, ...], sound: bool) -> None:
-    assert wal_is_sound(version) is sound
-
-
 async def test_the_journal_follows_the_version_and_can_be_forced(url: SqliteUrl) -> None:
-    chosen, forced = open_database(url), open_database(url, wal="force")
+    chosen, forced = (open_database(DatabaseUrls(url, url), EngineOptions(wal=wal)) for wal in WALS)
     async with chosen.reading() as reading:
         by_itself = await reading.scalar(text("PRAGMA journal_mode"))
         enforced = await reading.scalar(text("PRAGMA foreign_keys"))
@@ -99,7 +61,7 @@ async def test_a_second_session_in_one_task_is_a_mistake_because_it_could_wait_f
 
 
 async def test_a_look_whose_caller_is_cancelled_comes_to_its_end(url: SqliteUrl) -> None:
-    database, begun, go_on = open_database(url), asyncio.Event(), asyncio.Event()
+    database, begun, go_on = open_database(DatabaseUrls(url, url)), asyncio.Event(), asyncio.Event()
     counted: list[int] = []
 
     async def work(reading: AsyncSession) -> None:
@@ -118,12 +80,14 @@ async def test_a_look_whose_caller_is_cancelled_comes_to_its_end(url: SqliteUrl)
     assert counted == [0]
 
 
-async def test_what_a_reading_session_changes_is_dropped(database: Database) -> None:
-    async with database.reading() as reading:
+async def test_a_session_that_reads_refuses_to_write(database: Database) -> None:
+    async def writing(reading: AsyncSession) -> None:
         await users.add(reading, NEW)
 
-    async with database.reading() as reading:
-        assert await users.by_login(reading, "ann") is None
+    with pytest.raises(RuntimeError, match="only reads"):
+        await database.read(writing)
+
+    assert await database.read(lambda reading: users.by_login(reading, "ann")) is None
 
 
 async def test_a_row_without_its_parent_is_refused(database: Database) -> None:
@@ -137,8 +101,8 @@ async def test_a_row_without_its_parent_is_refused(database: Database) -> None:
 async def test_a_database_that_another_process_keeps_busy_is_said_in_a_sentence(
     url: SqliteUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "BUSY_TIMEOUT_MS", 10)
-    database = open_database(url)
+    monkeypatch.setattr(engines, "BUSY_TIMEOUT_MS", 10)
+    database = open_database(DatabaseUrls(url, url))
     with closing(sqlite3.connect(url.path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(DatabaseUnavailable, match="busy"):
@@ -149,7 +113,7 @@ async def test_a_database_that_another_process_keeps_busy_is_said_in_a_sentence(
 
 async def test_a_damaged_file_is_said_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "bad.db").write_bytes(b"no database at all" * 100)
-    database = open_database(SqliteUrl(tmp_path / "bad.db"))
+    database = open_database(DatabaseUrls(SqliteUrl(tmp_path / "bad.db"), SqliteUrl(tmp_path / "bad.db")))
 
     with pytest.raises(DatabaseUnavailable, match="damaged"):
         async with database.reading() as reading:

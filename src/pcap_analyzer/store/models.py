@@ -35,6 +35,22 @@ class TaskStatus(StrEnum):
     EXPIRED = "expired"
 
 
+class AuditAction(StrEnum):
+    """What the audit log records."""
+
+    USER_CREATED = "user.created"
+    USER_APPROVED = "user.approved"
+    USER_REJECTED = "user.rejected"
+    USER_SUSPENDED = "user.suspended"
+
+
+class OutboxKind(StrEnum):
+    """Messages to people, kept until somebody sends them."""
+
+    ACCESS_APPROVED = "access.approved"
+    ACCESS_REJECTED = "access.rejected"
+
+
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
     type_annotation_map = {datetime: UtcDateTime}  # noqa: RUF012 - SQLAlchemy reads it so
@@ -186,6 +202,7 @@ class LoginSession(Base):
     created_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    wrote_at: Mapped[datetime | None]  # when its user last changed something, kept where a replica may lag
 
 
 class SetupLink(Base):
@@ -211,3 +228,56 @@ class AdoptedOrphan(Base):
     table_name: Mapped[str] = mapped_column(String(64))
     row_json: Mapped[Any] = mapped_column(SafeJson)  # Any: the columns of the table it came from
     adopted_at: Mapped[datetime]
+
+
+class AuditEntry(Base):
+    """Who did what to whom, and when: rows are added and never changed, which a trigger sees to.
+
+    Names are kept beside ids and no foreign key leads away, because an entry outlives the people in it.
+    """
+
+    __tablename__ = "audit_log"
+    __table_args__ = (Index("idx_audit_log_at", "at"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    at: Mapped[datetime]
+    action: Mapped[str] = mapped_column(String(50))
+    actor_id: Mapped[str | None] = mapped_column(UuidText)  # None: the command line, or the program itself
+    actor_name: Mapped[str] = mapped_column(SafeText(50))
+    subject_id: Mapped[str | None] = mapped_column(UuidText)
+    subject_name: Mapped[str | None] = mapped_column(SafeText(255))
+    details: Mapped[Any | None] = mapped_column(SafeJson)  # Any: JSON, what the action says beyond that
+
+
+class OutboxMessage(Base):
+    """A message that somebody shall get, written in the transaction that is its reason."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index(
+            "idx_outbox_unsent", "id", sqlite_where=text("sent_at IS NULL"), postgresql_where=text("sent_at IS NULL")
+        ),
+        Index("idx_outbox_recipient_id", "recipient_id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(50))
+    recipient_id: Mapped[str] = mapped_column(UuidText, ForeignKey("users.id", ondelete="CASCADE"))
+    content: Mapped[Any] = mapped_column(SafeJson)  # Any: JSON, what the message's template fills in
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    last_error: Mapped[str | None] = mapped_column(SafeText())
+
+
+class CopyCheckpoint(Base):
+    """How far a copy into this database is: written in the transaction of each batch, removed when all is compared."""
+
+    __tablename__ = "copy_checkpoints"
+
+    table_name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    source: Mapped[str] = mapped_column(String(64))  # which database the rows come from
+    last_key: Mapped[str | None] = mapped_column(Text)  # JSON; None: nothing yet
+    rows_copied: Mapped[int] = mapped_column(BigInteger)
+    updated_at: Mapped[datetime]

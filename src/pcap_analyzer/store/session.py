@@ -1,110 +1,170 @@
-"""The engine, and the one place that begins and commits a transaction; nobody else parses the database's URL."""
+"""Hands out sessions: the one place that begins, repeats and commits a transaction."""
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
+import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.pool import QueuePool
 
-from pcap_analyzer.errors import AppError, DatabaseUnavailable, StorageFull, UsageError
+from pcap_analyzer.errors import CommitUnknown, DatabaseUnavailable
+from pcap_analyzer.store.engines import EngineOptions, service_engine
+from pcap_analyzer.store.faults import (
+    DRIVER_ERRORS,
+    another_try_helps,
+    connection_is_lost,
+    sentence,
+    wrote_in_a_reading,
+)
+from pcap_analyzer.store.observing import Nobody, Observer
+from pcap_analyzer.store.replica import Replica
+from pcap_analyzer.store.urls import DatabaseUrls
 
-__all__ = ["AsyncSession", "Database", "SqliteUrl", "open_database", "parse_url"]
+__all__ = ["AsyncSession", "Database", "PoolState", "Work", "open_database"]
 
-BUSY_TIMEOUT_MS = 15_000
+TRIES = 4  # the first, and three more
+FIRST_PAUSE_S = 0.1
+START_PATIENCE_S = 60.0
+START_FIRST_PAUSE_S = 0.2
+START_LONGEST_PAUSE_S = 10.0
 T = TypeVar("T")
+Work = Callable[[AsyncSession], Awaitable[T]]
+"""What a transaction does, repeatable as a whole: it changes nothing but the database."""
 
 
 @dataclass(frozen=True)
-class SqliteUrl:
-    """A database in a file; `path` is absolute."""
+class PoolState:
+    """Connections at this moment."""
 
-    path: Path
-
-    def engine_url(self, driver: Literal["sqlite+aiosqlite", "sqlite+pysqlite"]) -> URL:
-        return URL.create(driver, database=str(self.path))
-
-
-def parse_url(text: str, *, data_dir: Path) -> SqliteUrl:
-    """`sqlite:///relative`, `sqlite:////absolute`, with or without a driver; empty: the file in the data folder.
-
-    Raises UsageError for anything else, without the URL's password.
-    """
-    if not text:
-        return SqliteUrl((data_dir / "pcap_analyzer.db").absolute())
-    try:
-        url = make_url(text)
-    except ArgumentError:
-        raise UsageError("DATABASE_URL is no database URL; write sqlite:///path/to/file.db") from None
-    if url.get_backend_name() != "sqlite":
-        raise UsageError(
-            f"DATABASE_URL names {url.get_backend_name()}, and this release works with SQLite alone: "
-            "write sqlite:///path/to/file.db, or leave DATABASE_URL empty"
-        )
-    if url.database in (None, "", ":memory:"):
-        raise UsageError("DATABASE_URL names no file; write sqlite:///path/to/file.db")
-    return SqliteUrl(Path(str(url.database)).absolute())
-
-
-def wal_is_sound(version: tuple[int, ...]) -> bool:
-    """Whether a write-ahead log is safe with two connections in this version of SQLite.
-
-    3.7.0 to 3.51.2 can reset the log while another connection still writes and so damage the database; 3.44.6 and
-    3.50.7 have the repair in their lines.
-    """
-    return version >= (3, 51, 3) or (3, 44, 6) <= version < (3, 45) or (3, 50, 7) <= version < (3, 51)
+    size: int  # kept open at most, overflow not counted
+    in_use: int
 
 
 class Database:
-    """Hands out sessions. `transaction()` is for whoever writes, `reading()` for everyone else.
+    """`read` and `write` run a piece of work in a transaction of its own and repeat it where that helps.
 
-    One at a time in each task: where a commit waits for the first one's read lock, a second one waits for the commit,
-    and neither goes on. Asking for a second one is a mistake of the program and raises RuntimeError.
+    One session at a time in each task: where a commit waits for the first one's read lock, a second one waits for the
+    commit, and neither goes on. Asking for a second one is a mistake of the program and raises RuntimeError.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        writing = engine.execution_options(begin="BEGIN IMMEDIATE")
-        self._reading = async_sessionmaker(engine, expire_on_commit=False)
-        self._writing = async_sessionmaker(writing, expire_on_commit=False)
+    def __init__(self, engine: AsyncEngine, replica: Replica | None = None, observer: Observer | None = None) -> None:
+        self._engine, self.replica = engine, replica
+        self._observer = observer or Nobody()
+        info = {"observer": self._observer}
+        writing = engine.execution_options(begin="BEGIN IMMEDIATE", query_only=False)
+        self._reading = async_sessionmaker(_reading(engine), expire_on_commit=False, info=info)
+        self._writing = async_sessionmaker(writing, expire_on_commit=False, info=info)
+        self._replicated = None
+        if replica is not None:
+            self._replicated = async_sessionmaker(_reading(replica.engine), expire_on_commit=False, info=info)
         self._open: ContextVar[bool] = ContextVar("open", default=False)
         self._looks: set[asyncio.Task[Any]] = set()
 
+    async def write(self, work: Work[T], *, landed: Work[T | None] | None = None) -> T:
+        """Run `work` in one transaction and commit it; the whole is repeated, at most three times, where that helps.
+
+        A commit whose answer is lost is never repeated blindly: `landed` looks whether it was made, and returns what
+        `work` would have, or None. Raises CommitUnknown where nothing can look, DatabaseUnavailable, StorageFull.
+        """
+        for tries_left in reversed(range(TRIES)):
+            try:
+                async with self._session(self._writing) as session:
+                    result = await work(session)
+                    try:
+                        await session.commit()
+                    except DRIVER_ERRORS as error:
+                        if not connection_is_lost(error):
+                            raise
+                        commit_lost = error
+                    else:
+                        return result
+            except DRIVER_ERRORS as error:
+                await self._pause_or_raise(error, tries_left)
+                continue
+            if landed is None:
+                raise CommitUnknown from commit_lost
+            seen = await self._look_whether(landed, commit_lost)
+            if seen is not None:
+                return seen
+        raise DatabaseUnavailable("The database went away at every commit: try again in a moment.")
+
+    async def read(self, work: Work[T], *, may_lag: bool = False) -> T:
+        """Run `work` on one consistent view that it cannot change; repeated like `write`.
+
+        `may_lag`: a replica may answer that is a few seconds behind, where there is one and it keeps up.
+        """
+        makers = [self._reading]
+        if may_lag and self._replicated is not None and self.replica is not None and self.replica.keeps_up():
+            makers.append(self._replicated)
+        for tries_left in reversed(range(TRIES)):
+            maker = makers.pop() if len(makers) > 1 else self._reading  # a replica that fails is asked once
+            try:
+                async with self._session(maker) as session:
+                    return await work(session)
+            except DRIVER_ERRORS as error:
+                _refuse_writes(error)
+                await self._pause_or_raise(error, tries_left)
+        raise AssertionError("the last try returns or raises")
+
+    async def _pause_or_raise(self, error: Exception, tries_left: int) -> None:
+        why = another_try_helps(error)
+        if why is None or not tries_left:
+            raise sentence(error) or error from error
+        self._observer.retried(why)
+        pause_s = FIRST_PAUSE_S * 3 ** (TRIES - 1 - tries_left)
+        await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads tries, hides nothing
+
+    async def _look_whether(self, landed: Work[T | None], lost: Exception) -> T | None:
+        try:
+            return await self.read(landed)
+        except DatabaseUnavailable:
+            raise CommitUnknown from lost
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """One transaction that may write: committed when the block ends, rolled back when it raises."""
-        with self._only_one(), database_errors():
-            async with self._writing() as session, session.begin():
+        """One transaction that may write, made once: committed when the block ends, rolled back when it raises."""
+        try:
+            async with self._session(self._writing) as session:
                 yield session
+                await session.commit()
+        except DRIVER_ERRORS as error:
+            raise sentence(error) or error from error
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
-        """One consistent view; whatever the block changes is dropped."""
-        with self._only_one(), database_errors():
-            async with self._reading() as session:
+        """One consistent view that the block cannot change."""
+        try:
+            async with self._session(self._reading) as session:
+                yield session
+        except DRIVER_ERRORS as error:
+            _refuse_writes(error)
+            raise sentence(error) or error from error
+
+    @asynccontextmanager
+    async def _session(self, maker: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncSession]:
+        """A session that has its connection, so that nothing but the database fails inside."""
+        with self._only_one():
+            async with maker() as session:
+                began = time.perf_counter()
+                await session.connection()
+                self._observer.waited(time.perf_counter() - began)
                 yield session
 
-    async def look(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
-        """`reading()` for whoever may be cancelled at any moment: the work comes to its end in a task of its own.
+    async def look(self, work: Work[T]) -> T:
+        """`read` for whoever may be cancelled at any moment: the work comes to its end in a task of its own.
 
         A connection that loses its caller in the middle of a query keeps its read lock until the garbage collector
         finds the query, and no commit gets past that lock.
         """
-
-        async def looking() -> T:
-            async with self.reading() as session:
-                return await work(session)
-
-        task = asyncio.create_task(looking())
+        task = asyncio.create_task(self.read(work))
         self._looks.add(task)
         task.add_done_callback(self._looks.discard)
         return await asyncio.shield(task)
@@ -119,65 +179,62 @@ class Database:
         finally:
             self._open.set(False)
 
+    def pool(self) -> PoolState | None:
+        """The pool of the primary; None where PgBouncer keeps it."""
+        pool = self._engine.pool
+        return PoolState(pool.size(), pool.checkedout()) if isinstance(pool, QueuePool) else None
+
     async def close(self) -> None:
         if self._looks:
             await asyncio.wait(self._looks)
+        if self.replica is not None:
+            await self.replica.close()
         await self._engine.dispose()
 
 
-def open_database(url: SqliteUrl, *, wal: Literal["auto", "force"] = "auto") -> Database:
-    """The engine of an upgraded database; connections are opened when they are needed."""
-    engine = create_async_engine(url.engine_url("sqlite+aiosqlite"), pool_size=5, max_overflow=10)
-    sound = wal == "force" or wal_is_sound(sqlite3.sqlite_version_info)
-    prepare_connections(engine.sync_engine, journal_mode="WAL" if sound else "TRUNCATE", foreign_keys=True)
-    return Database(engine)
+def _refuse_writes(error: Exception) -> None:
+    if wrote_in_a_reading(error):
+        raise RuntimeError("a session that only reads was asked to write") from error
 
 
-def prepare_connections(engine: Engine, *, journal_mode: str, foreign_keys: bool) -> None:
-    """Set the pragmas of every connection and begin transactions ourselves.
+def _reading(engine: AsyncEngine) -> AsyncEngine:
+    return engine.execution_options(query_only=True, postgresql_readonly=True)
 
-    Python's driver would begin one only before INSERT, UPDATE and DELETE: neither DDL nor reads would be transactional.
+
+def open_database(
+    urls: DatabaseUrls, options: EngineOptions | None = None, *, observer: Observer | None = None
+) -> Database:
+    """The engines of an upgraded database; connections are opened when they are needed."""
+    chosen = options or EngineOptions()
+    engine = service_engine(urls.main, chosen)
+    replica = None if urls.replica is None else Replica(service_engine(urls.replica, chosen), engine)
+    return Database(engine, replica, observer)
+
+
+async def wait_for_database(
+    reach: Callable[[], Awaitable[T]], *, patience_s: float = START_PATIENCE_S, said: Callable[[str], None]
+) -> T:
+    """`reach()` as soon as it succeeds; it is tried again after 0.2 s, doubling to 10 s, for `patience_s` in all.
+
+    `said` is told why it fails, once each time. Raises DatabaseUnavailable with the last reason.
     """
-
-    def connected(connection: Any, _record: ConnectionPoolEntry) -> None:  # Any: the driver's own class
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in (
-            f"busy_timeout={BUSY_TIMEOUT_MS}",
-            f"foreign_keys={'ON' if foreign_keys else 'OFF'}",
-            f"journal_mode={journal_mode}",
-            # Without a write-ahead log a power cut may damage the file unless each commit waits for the disk.
-            "synchronous=NORMAL" if journal_mode == "WAL" else "synchronous=FULL",
-            "trusted_schema=OFF",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    def begun(connection: Connection) -> None:
-        connection.exec_driver_sql(str(connection.get_execution_options().get("begin", "BEGIN")))
-
-    event.listen(engine, "connect", connected)
-    event.listen(engine, "begin", begun)
+    deadline, pause_s = time.monotonic() + patience_s, START_FIRST_PAUSE_S
+    while True:
+        try:
+            return await reach()
+        except DRIVER_ERRORS as error:
+            reason = sentence(error)
+            if reason is None or another_try_helps(error) is None:
+                raise reason or error from error
+            if time.monotonic() + pause_s > deadline:
+                raise DatabaseUnavailable(
+                    f"The database could not be reached for {patience_s:g} s: check DATABASE_URL and the server."
+                ) from error
+            said(str(reason))
+        await asyncio.sleep(pause_s)
+        pause_s = min(2 * pause_s, START_LONGEST_PAUSE_S)
 
 
-@contextmanager
-def database_errors() -> Iterator[None]:
-    """Turn what the driver says about the database, not about a statement, into a sentence."""
-    try:
-        yield
-    except DBAPIError as error:
-        raise _sentence(error) or error from error
-
-
-def _sentence(error: DBAPIError) -> AppError | None:
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    primary = None if code is None else code & 0xFF
-    if primary == sqlite3.SQLITE_FULL:
-        return StorageFull("The disk of the database is full: free some space and try again.")
-    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return DatabaseUnavailable("The database is busy with another process: try again in a moment.")
-    if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM):
-        return DatabaseUnavailable("The database file cannot be written: check the data folder and its disk.")
-    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return DatabaseUnavailable("The database file is damaged: restore it from a backup.")
-    return None
+async def ping(session: AsyncSession) -> None:
+    """The shortest question that a database can answer."""
+    await session.execute(text("SELECT 1"))

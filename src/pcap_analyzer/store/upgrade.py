@@ -24,7 +24,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
 
 from pcap_analyzer.errors import AppError, DatabaseUnavailable, StorageFull, StorageUnavailable
-from pcap_analyzer.store.session import SqliteUrl, database_errors, prepare_connections
+from pcap_analyzer.store.engines import prepare_sqlite
+from pcap_analyzer.store.faults import database_errors
+from pcap_analyzer.store.urls import SqliteUrl
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 KEPT_BACKUPS = 3
@@ -167,7 +169,7 @@ def plain_connection(url: SqliteUrl) -> Iterator[Connection]:
     The pragma is set when the connection is made, because inside a transaction it silently does nothing.
     """
     engine = create_engine(url.engine_url("sqlite+pysqlite"))
-    prepare_connections(engine, journal_mode="TRUNCATE", foreign_keys=False)
+    prepare_sqlite(engine, journal_mode="TRUNCATE", foreign_keys=False)
     try:
         with database_errors(), engine.connect() as connection:
             yield connection

@@ -21,7 +21,9 @@ from pcap_analyzer.services.passwords import Passwords
 from pcap_analyzer.settings import Settings
 from pcap_analyzer.storage import Storage
 from pcap_analyzer.store import upgrade
-from pcap_analyzer.store.session import Database, open_database, parse_url
+from pcap_analyzer.store.engines import EngineOptions
+from pcap_analyzer.store.session import Database, open_database
+from pcap_analyzer.store.urls import DatabaseUrls, SqliteUrl, parse_url
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     Raises UsageError when another service has the folder, StorageUnavailable or DatabaseUnavailable with the reason.
     """
     url = parse_url(settings.database_url, data_dir=settings.data_dir)
+    assert isinstance(url, SqliteUrl)
     storage = Storage(settings.data_dir.absolute())
     storage.prepare()
     with _folder_lock(storage.folder):
@@ -53,7 +56,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         before = await asyncio.to_thread(upgrade.upgrade, url)
         if before not in (None, upgrade.head()):
             log.warning("the database was upgraded from revision %s to %s", before, upgrade.head())
-        database = open_database(url, wal=settings.sqlite_wal)
+        database = open_database(DatabaseUrls(url, url), EngineOptions(wal=settings.sqlite_wal))
         dispatcher = Dispatcher(database, storage, Limits(settings.concurrent_analyses, settings.analysis_time_limit_s))
         try:
             async with database.transaction() as session:

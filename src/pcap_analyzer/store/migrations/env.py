@@ -8,7 +8,7 @@ from pcap_analyzer import settings as entry_point
 from pcap_analyzer.errors import AppError
 from pcap_analyzer.store import upgrade
 from pcap_analyzer.store.models import Base
-from pcap_analyzer.store.session import parse_url
+from pcap_analyzer.store.urls import SqliteUrl, parse_url
 
 WRITING_COMMANDS = frozenset({"upgrade", "downgrade", "stamp"})
 
@@ -29,6 +29,7 @@ def run(connection: Connection) -> None:
 def run_bare() -> None:
     given = entry_point.load()
     url = parse_url(given.database_url, data_dir=given.data_dir)
+    assert isinstance(url, SqliteUrl)
     command = context.config.cmd_opts.cmd[0].__name__ if context.config.cmd_opts else "upgrade"
     opened = upgrade.locked_connection(url) if command in WRITING_COMMANDS else upgrade.plain_connection(url)
     try:
