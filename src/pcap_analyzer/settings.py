@@ -8,6 +8,8 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pcap_analyzer.errors import UsageError
+from pcap_analyzer.store.engines import EngineOptions
+from pcap_analyzer.store.urls import DatabaseUrls, parse_urls
 
 
 class Settings(BaseSettings):
@@ -75,6 +77,24 @@ class Settings(BaseSettings):
         if value and not value.startswith(("https://", "http://")):
             raise ValueError("must begin with https:// (or http://)")
         return value
+
+    def database_urls(self) -> DatabaseUrls:
+        """The databases that these settings name; raises UsageError."""
+        return parse_urls(
+            self.database_url,
+            self.database_direct_url,
+            self.database_replica_url,
+            data_dir=self.data_dir,
+            ssl_mode=self.database_ssl_mode,
+        )
+
+    def engine_options(self) -> EngineOptions:
+        return EngineOptions(
+            pool_size=self.database_pool_size,
+            max_overflow=self.database_max_overflow,
+            pgbouncer=self.database_pgbouncer,
+            wal=self.sqlite_wal,
+        )
 
 
 def load(**given: object) -> Settings:

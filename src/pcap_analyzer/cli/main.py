@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import importlib
 import os
 import sys
 from contextlib import suppress
@@ -13,43 +12,27 @@ import click
 
 from pcap_analyzer import __version__
 from pcap_analyzer.cli import failures, guide
+from pcap_analyzer.cli.ondemand import CommandsOnDemand
 
 #: The one command that has threads and files to close at its end.
 SERVICE = "pcap_analyzer.cli.serve"
-
-#: Command -> (module that holds a click command of the same name, one line for the list of commands).
-COMMANDS = {
-    "analyze": ("pcap_analyzer.cli.analyze", "Read captures and say why they are slow."),
-    "explain": ("pcap_analyzer.cli.explain", "Say what a detector looks for, how, and by which thresholds."),
-    "serve": (SERVICE, "Start the web service for a team."),
-}
 
 #: One thread for NumPy's linear algebra, of which nothing here is used: its threads would cost at every start.
 SINGLE_THREADED = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-class CommandsOnDemand(guide.Group):
-    """Lists commands without importing them: start-up is part of the product."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click names it
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click names it
-        if cmd_name not in COMMANDS:
-            return None
-        command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
-        gc.freeze()
-        gc.enable()
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click names it
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+class Everything(CommandsOnDemand):
+    commands_on_demand = {  # noqa: RUF012 - click makes the object
+        "analyze": ("pcap_analyzer.cli.analyze", "Read captures and say why they are slow."),
+        "explain": ("pcap_analyzer.cli.explain", "Say what a detector looks for, how, and by which thresholds."),
+        "serve": (SERVICE, "Start the web service for a team."),
+        "db": ("pcap_analyzer.cli.db", "Look after the database: upgrade, verify, copy, back up."),
+        "users": ("pcap_analyzer.cli.users", "Decide who may come in."),
+    }
 
 
 @click.group(
-    cls=CommandsOnDemand,
+    cls=Everything,
     no_args_is_help=True,
     context_settings=guide.SETTINGS,
 )

@@ -1,0 +1,37 @@
+"""A connection of its own for migrations and other commands, on either database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pcap_analyzer.store.engines import tool_engine
+from pcap_analyzer.store.faults import database_errors
+from pcap_analyzer.store.urls import DatabaseUrl
+
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def tool_connection(url: DatabaseUrl, purpose: str) -> AsyncIterator[AsyncConnection]:
+    """A connection that is closed for good at the end; `purpose` is what the server lists it as.
+
+    Raises DatabaseUnavailable or StorageFull for what the database says about itself.
+    """
+    engine = tool_engine(url, purpose)
+    try:
+        with database_errors():
+            async with engine.connect() as connection:
+                yield connection
+    finally:
+        await engine.dispose()
+
+
+async def on_connection(url: DatabaseUrl, purpose: str, work: Callable[[Connection], T]) -> T:
+    """The result of `work`, which is written as if the driver were synchronous; what it leaves open is rolled back."""
+    async with tool_connection(url, purpose) as connection:
+        return await connection.run_sync(work)
