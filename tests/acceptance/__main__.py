@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 from benchmarks.results import machine
-from tests.acceptance.claims import CLAIMS, ROOT, Claim, Outcome
+from tests.acceptance.claim import ROOT, Claim, Outcome
+from tests.acceptance.claims import CLAIMS
 
 LOG = ROOT / "docs" / "acceptance.md"
 HEAD = """# Acceptance

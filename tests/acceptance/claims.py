@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.captures import made, plans
 from benchmarks.programs import CAT, OURS, TSHARK, Cost, Program, run, typical
+from tests.acceptance.claim import ROOT, Claim, Outcome, tests_in
 
-ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" / "benchmarks"
 FULL_SIZE_BYTES = 400_000_000
 ROUNDS = 5
 LIMIT_S = 120.0
 FORBIDDEN_AT_START = ("sqlalchemy", "fastapi", "pydantic", "polars", "asyncio")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The figure that was seen, and whether it keeps the promise."""
-
-    figure: str
-    kept: bool
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A promise and its measurement."""
-
-    what: str
-    how: str
-    measure: Callable[[], Outcome]
 
 
 def _capture(name: str) -> Path:
@@ -78,18 +59,6 @@ def imports_at_start() -> Outcome:
     loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
     found = sorted(loaded & set(FORBIDDEN_AT_START))
     return Outcome(", ".join(found) or "none of them", not found)
-
-
-def tests_in(*places: str) -> Callable[[], Outcome]:
-    """The closing line of pytest over some folders."""
-
-    def measure() -> Outcome:
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *places]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-        closing = re.findall(r"^.*\b(?:passed|failed|error|skipped)\b.*$", done.stdout, re.MULTILINE)
-        return Outcome(closing[-1].strip("= ") if closing else "no test ran", done.returncode == 0 and bool(closing))
-
-    return measure
 
 
 CLAIMS = (
