@@ -16,6 +16,7 @@ AppError               70 · 500   the program cannot go on
 ├── StorageUnavailable    5 · 503   the data folder cannot be written
 ├── UnknownSchema         3 · 503   the database is of no kind that this program knows; it was not touched
 └── DatabaseUnavailable   5 · 503   the database cannot be reached or is not at the expected revision
+    ├── DatabaseUnreachable 5 · 503 nobody answers, or the server starts or stops: trying again helps
     └── CommitUnknown     5 · 503   the answer to a commit was lost: it may have been made
 """
 
@@ -106,6 +107,10 @@ class DatabaseUnavailable(AppError):
     exit_code = 5
     http_status = 503
     title = "The database is not ready"
+
+
+class DatabaseUnreachable(DatabaseUnavailable):
+    pass
 
 
 class CommitUnknown(DatabaseUnavailable):

@@ -10,7 +10,7 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from pcap_analyzer.errors import AppError, DatabaseUnavailable, StorageFull
+from pcap_analyzer.errors import AppError, DatabaseUnavailable, DatabaseUnreachable, StorageFull
 
 LOST = frozenset({"57P01", "57P02", "57P03"})  # the server shuts down, crashed, starts
 BUSY = "The database is busy with another change: try again in a moment."
@@ -98,7 +98,7 @@ def sentence(error: BaseException) -> AppError | None:
     elif code in SQLITE_SENTENCES:
         kind, text = SQLITE_SENTENCES[code]
     elif connection_is_lost(error):
-        kind, text = DatabaseUnavailable, UNREACHABLE
+        kind, text = DatabaseUnreachable, UNREACHABLE
     else:
         return None
     return kind(text)

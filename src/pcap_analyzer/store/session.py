@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.pool import QueuePool
 
-from pcap_analyzer.errors import CommitUnknown, DatabaseUnavailable
+from pcap_analyzer.errors import CommitUnknown, DatabaseUnavailable, DatabaseUnreachable
 from pcap_analyzer.store.engines import EngineOptions, service_engine
 from pcap_analyzer.store.faults import (
     DRIVER_ERRORS,
@@ -212,25 +212,22 @@ def open_database(
 
 
 async def wait_for_database(
-    reach: Callable[[], Awaitable[T]], *, patience_s: float = START_PATIENCE_S, said: Callable[[str], None]
+    reach: Callable[[], Awaitable[T]], *, said: Callable[[str], None], patience_s: float = START_PATIENCE_S
 ) -> T:
-    """`reach()` as soon as it succeeds; it is tried again after 0.2 s, doubling to 10 s, for `patience_s` in all.
+    """`reach()` as soon as somebody answers; it is tried again after 0.2 s, doubling to 10 s, for `patience_s` in all.
 
-    `said` is told why it fails, once each time. Raises DatabaseUnavailable with the last reason.
+    `said` is told each time why not yet. Raises DatabaseUnavailable at the end, and at once what waiting does not mend.
     """
     deadline, pause_s = time.monotonic() + patience_s, START_FIRST_PAUSE_S
     while True:
         try:
             return await reach()
-        except DRIVER_ERRORS as error:
-            reason = sentence(error)
-            if reason is None or another_try_helps(error) is None:
-                raise reason or error from error
+        except DatabaseUnreachable as error:
             if time.monotonic() + pause_s > deadline:
                 raise DatabaseUnavailable(
                     f"The database could not be reached for {patience_s:g} s: check DATABASE_URL and the server."
                 ) from error
-            said(str(reason))
+            said(str(error))
         await asyncio.sleep(pause_s)
         pause_s = min(2 * pause_s, START_LONGEST_PAUSE_S)
 
