@@ -14,6 +14,7 @@ AppError               70 · 500   the program cannot go on
 ├── ResultUnreadable      5 · 410   a stored report is missing or was changed
 ├── StorageFull           5 · 507   disk or quota has no room
 ├── StorageUnavailable    5 · 503   the data folder cannot be written
+├── KeyUnusable           5 · 503   the key of stored secrets is missing, open to others, or another one
 ├── UnknownSchema         3 · 503   the database is of no kind that this program knows; it was not touched
 └── DatabaseUnavailable   5 · 503   the database cannot be reached or is not at the expected revision
     ├── DatabaseUnreachable 5 · 503 nobody answers, or the server starts or stops: trying again helps
@@ -101,6 +102,12 @@ class StorageUnavailable(AppError):
     exit_code = 5
     http_status = 503
     title = "The data folder cannot be written"
+
+
+class KeyUnusable(AppError):
+    exit_code = 5
+    http_status = 503
+    title = "The key of stored secrets cannot be used"
 
 
 class DatabaseUnavailable(AppError):
