@@ -1,7 +1,9 @@
 """A database at head, made once a run and copied: the chain itself is tested in tests/migrations."""
 
+import asyncio
 import functools
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pcap_analyzer.store import upgrade
@@ -12,7 +14,8 @@ from pcap_analyzer.store.urls import SqliteUrl
 def _made() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         url = SqliteUrl(Path(folder) / "head.db")
-        upgrade.upgrade(url)
+        with ThreadPoolExecutor(max_workers=1) as elsewhere:  # whoever asks may be in an event loop already
+            elsewhere.submit(asyncio.run, upgrade.apply(url, "head")).result()
         return url.path.read_bytes()
 
 

@@ -6,8 +6,6 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from alembic import command
-
 from pcap_analyzer.store import upgrade
 from pcap_analyzer.store.urls import SqliteUrl
 
@@ -48,13 +46,10 @@ ROWS: tuple[tuple[str, str], ...] = (
 )
 
 
-def build(path: Path, revision: str) -> SqliteUrl:
+async def build(path: Path, revision: str) -> SqliteUrl:
     """A database at `revision` of the chain, with rows, some of them without their parent."""
     url = SqliteUrl(path)
-    with upgrade.plain_connection(url) as connection:
-        config = upgrade.alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+    await upgrade.apply(url, revision)
     with closing(sqlite3.connect(path)) as database, database:
         present = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         for table, rows in ROWS:

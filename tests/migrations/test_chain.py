@@ -7,24 +7,16 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from alembic.script import ScriptDirectory
 
 from pcap_analyzer.errors import DatabaseUnavailable
-from pcap_analyzer.store import upgrade
+from pcap_analyzer.store import chain, upgrade
+from pcap_analyzer.store.connections import on_connection
+from pcap_analyzer.store.migrations.drift import differences
 from pcap_analyzer.store.models import Base
 from pcap_analyzer.store.urls import SqliteUrl
 from tests.migrations import old
-
-
-def migrate(url: SqliteUrl, revision: str, *, down: bool = False) -> None:
-    with upgrade.plain_connection(url) as connection:
-        config = upgrade.alembic_config()
-        config.attributes["connection"] = connection
-        (command.downgrade if down else command.upgrade)(config, revision)
 
 
 def foreign_key_faults(path: Path) -> list[tuple[object, ...]]:
@@ -33,29 +25,23 @@ def foreign_key_faults(path: Path) -> list[tuple[object, ...]]:
 
 
 def test_the_chain_keeps_the_ids_and_the_order_of_deployed_databases() -> None:
-    scripts = ScriptDirectory(str(upgrade.MIGRATIONS))
-
-    oldest_first = [script.revision for script in scripts.walk_revisions()][::-1]
-
-    assert tuple(oldest_first[:5]) == old.CHAIN
-    assert len(scripts.get_heads()) == 1
+    assert chain.revisions()[:5] == old.CHAIN
 
 
-def test_a_fresh_database_has_exactly_what_the_models_say(tmp_path: Path) -> None:
+async def test_a_fresh_database_has_exactly_what_the_models_say(tmp_path: Path) -> None:
     url = SqliteUrl(tmp_path / "new.db")
 
-    upgrade.upgrade(url)
+    await upgrade.upgrade(url)
 
-    with upgrade.plain_connection(url) as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    assert await on_connection(url, "test", differences) == []
 
 
 @pytest.mark.parametrize("revision", old.CHAIN)
-def test_an_old_database_keeps_every_row(tmp_path: Path, revision: str) -> None:
-    url = old.build(tmp_path / "old.db", revision)
+async def test_an_old_database_keeps_every_row(tmp_path: Path, revision: str) -> None:
+    url = await old.build(tmp_path / "old.db", revision)
     before = old.counts(url.path)
 
-    assert upgrade.upgrade(url) == revision
+    assert (await upgrade.upgrade(url)).before == revision
 
     with closing(sqlite3.connect(url.path)) as database:
         orphans = database.execute("SELECT table_name, row_json FROM adopted_orphans").fetchall()
@@ -69,20 +55,20 @@ def test_an_old_database_keeps_every_row(tmp_path: Path, revision: str) -> None:
     assert foreign_key_faults(url.path) == []
 
 
-def test_a_task_whose_owner_is_gone_stays_without_an_owner(tmp_path: Path) -> None:
-    url = old.build(tmp_path / "old.db", old.CHAIN[-1])
+async def test_a_task_whose_owner_is_gone_stays_without_an_owner(tmp_path: Path) -> None:
+    url = await old.build(tmp_path / "old.db", old.CHAIN[-1])
 
-    upgrade.upgrade(url)
+    await upgrade.upgrade(url)
 
     with closing(sqlite3.connect(url.path)) as database:
         owners = dict(database.execute("SELECT task_id, owner_id FROM tasks").fetchall())
     assert owners == {old.TASK: old.USER, old.TASK_OF_NOBODY: None}
 
 
-def test_moments_of_every_old_form_get_the_one_that_sorts(tmp_path: Path) -> None:
-    url = old.build(tmp_path / "old.db", old.CHAIN[-1])
+async def test_moments_of_every_old_form_get_the_one_that_sorts(tmp_path: Path) -> None:
+    url = await old.build(tmp_path / "old.db", old.CHAIN[-1])
 
-    upgrade.upgrade(url)
+    await upgrade.upgrade(url)
 
     with closing(sqlite3.connect(url.path)) as database:
         uploaded = [row[0] for row in database.execute("SELECT uploaded_at FROM tasks ORDER BY task_id")]
@@ -91,17 +77,16 @@ def test_moments_of_every_old_form_get_the_one_that_sorts(tmp_path: Path) -> Non
     assert created == ["2024-01-02T03:04:05.000000+00:00", "2024-01-02T03:04:05.500000+00:00"]
 
 
-def test_every_revision_goes_down_and_up_again_with_its_rows(tmp_path: Path) -> None:
-    url = old.build(tmp_path / "stairs.db", old.CHAIN[-1])
-    upgrade.upgrade(url)
-    scripts = [script.revision for script in ScriptDirectory(str(upgrade.MIGRATIONS)).walk_revisions()]
+async def test_every_revision_goes_down_and_up_again_with_its_rows(tmp_path: Path) -> None:
+    url = await old.build(tmp_path / "stairs.db", old.CHAIN[-1])
+    await upgrade.upgrade(url)
 
-    for newer, older in pairwise(scripts):
-        migrate(url, older, down=True)
+    for newer, older in pairwise(chain.revisions()[::-1]):
+        await upgrade.downgrade(url, older, allow_data_loss=True)
         standing = old.counts(url.path)
-        migrate(url, newer)
+        await upgrade.apply(url, newer)
         again = old.counts(url.path)
-        migrate(url, older, down=True)
+        await upgrade.downgrade(url, older, allow_data_loss=True)
 
         assert {table: again[table] for table in standing} == standing
         assert foreign_key_faults(url.path) == []
@@ -111,14 +96,14 @@ def test_every_revision_goes_down_and_up_again_with_its_rows(tmp_path: Path) -> 
     ("mistake", "sentence"),
     [("DELETE FROM progress_snapshots", "loses"), ("DELETE FROM users", "without their parent")],
 )
-def test_a_revision_that_loses_rows_is_rolled_back(tmp_path: Path, mistake: str, sentence: str) -> None:
-    url = old.build(tmp_path / "old.db", old.CHAIN[-1])
+async def test_a_revision_that_loses_rows_is_rolled_back(tmp_path: Path, mistake: str, sentence: str) -> None:
+    url = await old.build(tmp_path / "old.db", old.CHAIN[-1])
     with closing(sqlite3.connect(url.path)) as database, database:
         database.execute(f"CREATE TRIGGER mistake AFTER UPDATE ON users BEGIN {mistake}; END")
     before = old.dump(url.path)
 
     with pytest.raises(DatabaseUnavailable, match=sentence):
-        upgrade.upgrade(url)
+        await upgrade.upgrade(url)
 
     assert old.dump(url.path) == before
 
@@ -129,12 +114,12 @@ def test_the_chain_can_be_written_as_sql_for_postgresql() -> None:
         dialect_name="postgresql",
         opts={"as_sql": True, "output_buffer": written, "target_metadata": Base.metadata},
     )
-    scripts = list(ScriptDirectory(str(upgrade.MIGRATIONS)).walk_revisions())
+    scripts = chain.scripts()
 
     with Operations.context(context):
-        for script in reversed(scripts):
-            script.module.upgrade()
         for script in scripts:
+            script.module.upgrade()
+        for script in reversed(scripts):
             script.module.downgrade()
 
     sql = written.getvalue()

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pcap_analyzer.errors import AppError, DatabaseUnavailable, StorageFull
-from pcap_analyzer.store import upgrade
+from pcap_analyzer.errors import AppError, DatabaseUnavailable, StorageFull, UnknownSchema
+from pcap_analyzer.store import backups, upgrade
 from pcap_analyzer.store.urls import SqliteUrl
 from tests.migrations import old
 
@@ -34,32 +34,32 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_a_new_database_needs_no_backup(tmp_path: Path) -> None:
+async def test_a_new_database_needs_no_backup(tmp_path: Path) -> None:
     url = SqliteUrl(tmp_path / "deep" / "new.db")
 
-    assert upgrade.upgrade(url) is None
+    assert (await upgrade.upgrade(url)).before is None
 
     assert list(url.path.parent.glob("*.backup-*")) == []
 
 
-def test_an_old_database_is_backed_up_before_it_is_changed(tmp_path: Path) -> None:
-    url = old.build(tmp_path / "old.db", old.CHAIN[1])
+async def test_an_old_database_is_backed_up_before_it_is_changed(tmp_path: Path) -> None:
+    url = await old.build(tmp_path / "old.db", old.CHAIN[1])
     before = old.dump(url.path)
 
-    upgrade.upgrade(url)
+    await upgrade.upgrade(url)
 
     (backup,) = tmp_path.glob("old.db.backup-*")
     assert old.dump(backup) == before
     assert backup.stat().st_mode & 0o077 == 0
 
 
-def test_the_last_three_backups_are_kept(tmp_path: Path) -> None:
-    url = old.build(tmp_path / "old.db", old.CHAIN[1])
+async def test_the_last_three_backups_are_kept(tmp_path: Path) -> None:
+    url = await old.build(tmp_path / "old.db", old.CHAIN[1])
     earlier = [tmp_path / f"old.db.backup-2020010{day}T000000000000Z" for day in range(1, 5)]
     for path in earlier:
         path.write_bytes(b"")
 
-    upgrade.upgrade(url)
+    await upgrade.upgrade(url)
 
     kept = sorted(tmp_path.glob("old.db.backup-*"))
     assert kept[:2] == earlier[2:]
@@ -73,8 +73,8 @@ def damage(path: Path) -> None:
         file.write(b"\xff" * (path.stat().st_size - 2 * 4096))
 
 
-def test_a_damaged_database_is_said_to_be_and_pushes_no_backup_out(tmp_path: Path) -> None:
-    url = old.build(tmp_path / "old.db", old.CHAIN[1])
+async def test_a_damaged_database_is_said_to_be_and_pushes_no_backup_out(tmp_path: Path) -> None:
+    url = await old.build(tmp_path / "old.db", old.CHAIN[1])
     damage(url.path)
     before = digest(url.path)
     earlier = [tmp_path / f"old.db.backup-2020010{day}T000000000000Z" for day in range(1, 4)]
@@ -83,17 +83,17 @@ def test_a_damaged_database_is_said_to_be_and_pushes_no_backup_out(tmp_path: Pat
 
     for _start in range(2):
         with pytest.raises(DatabaseUnavailable, match=r"old\.db is damaged .*put back a backup"):
-            upgrade.upgrade(url)
+            await upgrade.upgrade(url)
 
     assert digest(url.path) == before
     assert sorted(tmp_path.iterdir()) == [url.path, *earlier, tmp_path / "old.db.upgrade-lock"]
 
 
-def test_what_an_upgrade_that_was_killed_left_of_its_backup_is_written_over(tmp_path: Path) -> None:
-    url = old.build(tmp_path / "old.db", old.CHAIN[1])
+async def test_what_an_upgrade_that_was_killed_left_of_its_backup_is_written_over(tmp_path: Path) -> None:
+    url = await old.build(tmp_path / "old.db", old.CHAIN[1])
     (tmp_path / "old.db.unfinished-backup").write_text("half a backup")
 
-    upgrade.upgrade(url)
+    await upgrade.upgrade(url)
 
     assert [path.name for path in tmp_path.glob("*unfinished*")] == []
     assert len(list(tmp_path.glob("old.db.backup-*"))) == 1
@@ -106,7 +106,7 @@ def test_what_an_upgrade_that_was_killed_left_of_its_backup_is_written_over(tmp_
         (sqlite3.SQLITE_IOERR_WRITE, DatabaseUnavailable, "cannot be backed up"),
     ],
 )
-def test_a_backup_that_cannot_be_written_leaves_nothing(
+async def test_a_backup_that_cannot_be_written_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, kind: type[AppError], says: str
 ) -> None:
     def refuse(_path: Path, target: Path) -> None:
@@ -115,54 +115,54 @@ def test_a_backup_that_cannot_be_written_leaves_nothing(
         error.sqlite_errorcode = code
         raise error
 
-    url = old.build(tmp_path / "old.db", old.CHAIN[1])
-    monkeypatch.setattr(upgrade, "_copy", refuse)
+    url = await old.build(tmp_path / "old.db", old.CHAIN[1])
+    monkeypatch.setattr(backups, "copy_database", refuse)
 
     with pytest.raises(kind, match=says):
-        upgrade.upgrade(url)
+        await upgrade.upgrade(url)
 
     assert [path.name for path in tmp_path.glob("*backup*")] == []
 
 
-def test_a_database_at_head_is_left_alone(tmp_path: Path) -> None:
+async def test_a_database_at_head_is_left_alone(tmp_path: Path) -> None:
     url = SqliteUrl(tmp_path / "new.db")
-    upgrade.upgrade(url)
+    await upgrade.upgrade(url)
     before = digest(url.path)
 
-    assert upgrade.upgrade(url) == upgrade.head()
+    assert (await upgrade.upgrade(url)).before == upgrade.head()
 
     assert digest(url.path) == before
 
 
-def test_an_unknown_schema_is_refused_and_stays_byte_for_byte_the_same(tmp_path: Path) -> None:
+async def test_an_unknown_schema_is_refused_and_stays_byte_for_byte_the_same(tmp_path: Path) -> None:
     url = SqliteUrl(tmp_path / "other.db")
     with closing(sqlite3.connect(url.path)) as database, database:
         database.execute("CREATE TABLE recipes (title TEXT)")
     before = digest(url.path)
 
-    with pytest.raises(DatabaseUnavailable, match="recipes"):
-        upgrade.upgrade(url)
+    with pytest.raises(UnknownSchema, match="recipes"):
+        await upgrade.upgrade(url)
 
     assert digest(url.path) == before
     assert [path.name for path in tmp_path.iterdir()] == ["other.db"]
 
 
-def test_a_database_of_a_newer_release_is_refused_with_both_ways_out(tmp_path: Path) -> None:
+async def test_a_database_of_a_newer_release_is_refused_with_both_ways_out(tmp_path: Path) -> None:
     url = SqliteUrl(tmp_path / "newer.db")
-    upgrade.upgrade(url)
+    await upgrade.upgrade(url)
     with closing(sqlite3.connect(url.path)) as database, database:
         database.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
 
     with pytest.raises(DatabaseUnavailable, match=r"ffffffffffff.*newer.*backup"):
-        upgrade.upgrade(url)
+        await upgrade.upgrade(url)
 
 
-def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     url = SqliteUrl(tmp_path / "text.db")
     url.path.write_text("not a database, but long enough to be looked at as one" * 20)
 
     with pytest.raises(DatabaseUnavailable, match="cannot be read as a SQLite database"):
-        upgrade.upgrade(url)
+        await upgrade.upgrade(url)
 
 
 KILLED_IN_A_TRANSACTION = """
@@ -175,20 +175,20 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_database_whose_writer_was_killed_is_rolled_back_and_used(tmp_path: Path) -> None:
+async def test_a_database_whose_writer_was_killed_is_rolled_back_and_used(tmp_path: Path) -> None:
     url = SqliteUrl(tmp_path / "killed.db")
-    upgrade.upgrade(url)
+    await upgrade.upgrade(url)
     before = old.dump(url.path)
     subprocess.run([sys.executable, "-c", KILLED_IN_A_TRANSACTION, str(url.path)], check=False)
     assert (tmp_path / "killed.db-journal").stat().st_size > 0
 
-    assert upgrade.upgrade(url) == upgrade.head()
+    assert (await upgrade.upgrade(url)).before == upgrade.head()
 
     assert old.dump(url.path) == before
 
 
-def test_alembic_typed_by_hand_upgrades_with_a_backup_and_finds_nothing_left_to_generate(tmp_path: Path) -> None:
-    old.build(tmp_path / "pcap_analyzer.db", old.CHAIN[0])
+async def test_alembic_typed_by_hand_upgrades_with_a_backup_and_finds_nothing_left_to_generate(tmp_path: Path) -> None:
+    await old.build(tmp_path / "pcap_analyzer.db", old.CHAIN[0])
 
     upgraded = alembic(tmp_path, "upgrade", "head")
     checked = alembic(tmp_path, "check")
@@ -209,15 +209,15 @@ def test_alembic_typed_by_hand_says_what_is_wrong_in_a_sentence(tmp_path: Path) 
     assert "Traceback" not in refused.stderr
 
 
-def test_processes_that_upgrade_at_once_apply_each_revision_once(tmp_path: Path) -> None:
-    url = old.build(tmp_path / "old.db", old.CHAIN[0])
+async def test_processes_that_upgrade_at_once_apply_each_revision_once(tmp_path: Path) -> None:
+    url = await old.build(tmp_path / "old.db", old.CHAIN[0])
     program = (
-        "import sys; from pathlib import Path; from pcap_analyzer.store import upgrade; "
-        "from pcap_analyzer.store.urls import SqliteUrl; upgrade.upgrade(SqliteUrl(Path(sys.argv[1])))"
+        "import asyncio, sys; from pathlib import Path; from pcap_analyzer.store import upgrade; "
+        "from pcap_analyzer.store.urls import SqliteUrl; asyncio.run(upgrade.upgrade(SqliteUrl(Path(sys.argv[1]))))"
     )
 
     racing = [subprocess.Popen([sys.executable, "-c", program, str(url.path)]) for _ in range(4)]
 
     assert [process.wait(60) for process in racing] == [0, 0, 0, 0]
-    assert upgrade.probe(url).revision == upgrade.head()
+    assert (await upgrade.probe(url)).revision == upgrade.head()
     assert len(list(tmp_path.glob("old.db.backup-*"))) == 1

@@ -18,6 +18,10 @@ NAMING_CONVENTION = {
     "pk": "pk_%(table_name)s",
 }
 
+TRIGRAM_INDEX = "idx_tasks_filename_trigrams"
+#: Indexes that are made by `ddl_if` where they help; on SQLite their absence is no difference.
+ONLY_ON_POSTGRESQL = ("idx_tasks_active", TRIGRAM_INDEX, "idx_audit_log_at_brin")
+
 
 class Role(StrEnum):
     ADMIN = "admin"

@@ -1,180 +1,266 @@
 """Bring a database to the newest revision: probe, lock, probe again, back up, migrate, check. All of it lives here.
 
-`serve` calls `upgrade()` at its start; `alembic upgrade head` typed by hand comes through `locked_connection()`.
+`db upgrade`, `serve` on SQLite and `alembic upgrade head` typed by hand all come through `locked()`. On PostgreSQL
+`serve` only looks, with `check_at_start()`.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
+import asyncio
+import io
+import logging
 import sqlite3
-import time
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext, MigrationInfo
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from pcap_analyzer.errors import AppError, DatabaseUnavailable, StorageFull, StorageUnavailable
-from pcap_analyzer.store.engines import prepare_sqlite
-from pcap_analyzer.store.faults import database_errors
-from pcap_analyzer.store.urls import SqliteUrl
+from pcap_analyzer.errors import Conflict, DatabaseUnavailable, StorageUnavailable, UnknownSchema, UsageError
+from pcap_analyzer.store import locks
+from pcap_analyzer.store.backups import back_up
+from pcap_analyzer.store.chain import alembic_config, columns_at, downgrade_target, head, previous, revisions
+from pcap_analyzer.store.connections import on_connection, tool_connection
+from pcap_analyzer.store.losses import losses
+from pcap_analyzer.store.migrations.checks import SQLITE_TABLES
+from pcap_analyzer.store.urls import DatabaseUrl, PostgresUrl, SqliteUrl
 
-MIGRATIONS = Path(__file__).with_name("migrations")
-KEPT_BACKUPS = 3
-LOCK_TIMEOUT_S = 60.0
+__all__ = ["Probe", "Upgraded", "check_at_start", "downgrade", "head", "previous", "probe", "upgrade", "upgrade_sql"]
+
+log = logging.getLogger(__name__)
+
+OnStep = Callable[[str], None]
+VERSIONS = "alembic_version"
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What a database file is before anything touches it."""
+    """What a database is before anything touches it."""
 
     tables: frozenset[str]
     revision: str | None  # None: not stamped
 
 
-@dataclass
-class RevisionCheck:
-    """Called by Alembic inside each revision's transaction: what it finds wrong rolls that revision back."""
+@dataclass(frozen=True)
+class Upgraded:
+    """What was done: the same revision twice when there was nothing to do."""
 
-    connection: Connection
-    _rows: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._rows = self._count()
-
-    def __call__(  # Any: the two that are not used
-        self,
-        ctx: MigrationContext,  # noqa: ARG002 - Alembic gives all four by name
-        step: MigrationInfo,
-        heads: Collection[Any],  # noqa: ARG002
-        run_args: Mapping[str, Any],  # noqa: ARG002
-    ) -> None:
-        if self.connection.dialect.name != "sqlite":
-            return
-        broken = self.connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-        if broken:
-            raise DatabaseUnavailable(f"Revision {step.up_revision_id} leaves rows without their parent: {broken[:3]}.")
-        before, self._rows = self._rows, self._count()
-        moved = self._rows.get("adopted_orphans", 0) - before.get("adopted_orphans", 0)
-        lost = sum(max(0, count - self._rows.get(table, 0)) for table, count in before.items() if table in self._rows)
-        if step.is_upgrade and (lost > moved or before.keys() - self._rows.keys()):
-            raise DatabaseUnavailable(f"Revision {step.up_revision_id} loses {lost - moved} rows: it was not applied.")
-
-    def _count(self) -> dict[str, int]:
-        if self.connection.dialect.name != "sqlite":
-            return {}
-        # The driver is asked directly: a statement through SQLAlchemy would begin a transaction before Alembic does.
-        cursor = self.connection.connection.cursor()
-        cursor.execute(_TABLES)
-        names = [name for (name,) in cursor.fetchall() if name != "alembic_version"]
-        counts = {}
-        for name in names:
-            cursor.execute(f'SELECT count(*) FROM "{name}"')  # noqa: S608 - a table of this very database
-            counts[name] = cursor.fetchall()[0][0]
-        cursor.close()
-        return counts
+    before: str | None  # None: new, or made without Alembic
+    after: str | None  # None: before the first revision
+    backup: Path | None  # of SQLite, when there was something to lose
+    adopted: bool
 
 
-_TABLES = r"SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'"
+@dataclass(frozen=True)
+class Locked:
+    """A connection that migrates, alone, and what it found."""
+
+    connection: AsyncConnection
+    found: Probe
 
 
-def upgrade(url: SqliteUrl) -> str | None:
-    """Bring the database to head; returns the revision that it had, or None when it was new.
+async def upgrade(url: DatabaseUrl, *, on_step: OnStep | None = None) -> Upgraded:
+    """Bring the database to head; `on_step` hears of each revision.
 
-    Raises DatabaseUnavailable for a schema that no revision describes, with the file untouched.
+    Raises UnknownSchema for a schema that no revision describes, with the database untouched, and DatabaseUnavailable
+    when the database cannot be brought there: what was finished stays, the rest is rolled back.
     """
-    probed = probe(url)
-    if probed.revision == head():
-        return probed.revision
-    with locked_connection(url) as connection:
-        config = alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-    reached = probe(url).revision
+    found = await probe(url)
+    if found.revision == head():
+        return Upgraded(head(), head(), None, adopted=False)
+    backup = None
+    async with locked(url) as ready:
+        if ready.found.revision != head():
+            backup = await _back_up_first(url, ready.found)
+            await ready.connection.run_sync(_migrate, command.upgrade, "head", on_step)
+    reached = (await probe(url)).revision
     if reached != head():
         raise DatabaseUnavailable(f"The database stands at revision {reached} after the upgrade to {head()}.")
-    return probed.revision
+    return Upgraded(found.revision, head(), backup, adopted=False)
 
 
-def alembic_config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    return config
+async def downgrade(
+    url: DatabaseUrl, revision: str, *, allow_data_loss: bool, on_step: OnStep | None = None
+) -> Upgraded:
+    """Bring the database back to an older revision, step by step; `revision` as `chain.downgrade_target` reads it.
 
-
-def head() -> str:
-    """The newest revision that this release knows."""
-    return str(ScriptDirectory(str(MIGRATIONS)).get_current_head())
-
-
-def probe(url: SqliteUrl) -> Probe:
-    """Look at the file; raises DatabaseUnavailable when this release must not touch it.
-
-    It is opened for writing only so that SQLite can roll back what a killed writer left half done.
+    Raises Conflict, with nothing changed, where rows or values would be lost and that was not allowed.
     """
+    async with locked(url) as ready:
+        before = ready.found.revision
+        if before is None:
+            raise UsageError("The database has no revision to go back from.")
+        target = downgrade_target(revision, before)
+        if not allow_data_loss:
+            await ready.connection.run_sync(_refuse_losses, before, target)
+        backup = await _back_up_first(url, ready.found) if target != before else None
+        await ready.connection.run_sync(_migrate, command.downgrade, target or "base", on_step)
+    return Upgraded(before, (await probe(url)).revision, backup, adopted=False)
+
+
+def _refuse_losses(connection: Connection, current: str, target: str | None) -> None:
+    """Raise Conflict where going back to `target` loses something, and say what."""
+    lost = losses(connection, columns_at(current), columns_at(target))
+    connection.rollback()
+    if lost:
+        raise Conflict(
+            f"Going back to {target or 'an empty database'} would lose {', '.join(lost)}. Nothing was changed. "
+            "If that is meant, repeat it with --allow-data-loss (Alembic by hand: -x allow_data_loss=yes)."
+        )
+
+
+async def apply(url: DatabaseUrl, revision: str, *, on_step: OnStep | None = None) -> None:
+    """Run the chain up to `revision`, with neither lock nor backup: for a database that nobody else knows of."""
+    await on_connection(url, "upgrade", lambda connection: _migrate(connection, command.upgrade, revision, on_step))
+
+
+def _migrate(connection: Connection, run: Callable[..., None], revision: str, on_step: OnStep | None) -> None:
+    config = alembic_config()
+    config.attributes.update(connection=connection, on_step=on_step)
+    run(config, revision)
+
+
+async def upgrade_sql(url: DatabaseUrl, since: str | None = None) -> str:
+    """The SQL that brings PostgreSQL to head, from revision `since` or from where the database stands."""
+    if isinstance(url, SqliteUrl):
+        raise UsageError("SQL can be printed for PostgreSQL; tables of SQLite are rebuilt from what they hold.")
+    start = since if since is not None else (await probe(url)).revision
+    if start not in (None, "base", *revisions()):
+        raise UsageError(f"This release knows no revision {start}; it knows {', '.join(revisions())}.")
+    written = io.StringIO()
+    config = alembic_config()
+    config.output_buffer = written
+    config.attributes["offline"] = True
+    command.upgrade(config, f"{start or 'base'}:head", sql=True)
+    return written.getvalue()
+
+
+async def check_at_start(url: PostgresUrl) -> None:
+    """Whether this release can work on the database as it is; raises DatabaseUnavailable when it is behind.
+
+    A revision that nobody here knows is of a newer release, on whose schema this one still works: so a deployment is
+    replaced one process after the other.
+    """
+    revision = await on_connection(url, "start", _revision)
+    if revision == head():
+        return
+    if revision is not None and revision not in revisions():
+        log.warning("the database is at revision %s of a newer release; this one knows %s", revision, head())
+        return
+    raise DatabaseUnavailable(
+        f"The database is at {'no revision' if revision is None else f'revision {revision}'} and this release needs "
+        f"{head()}: run `pcap-analyzer db upgrade`, then start again."
+    )
+
+
+async def probe(url: DatabaseUrl) -> Probe:
+    """Look at the database; raises UnknownSchema or DatabaseUnavailable when this release must not touch it."""
+    found = _look_into(url) if isinstance(url, SqliteUrl) else await on_connection(url, "upgrade", _look)
+    _refuse_unknown(url, found)
+    return found
+
+
+def _look_into(url: SqliteUrl) -> Probe:
+    """The file is opened for writing only so that SQLite can roll back what a killed writer left half done."""
     if not url.path.exists() or url.path.stat().st_size == 0:
         return Probe(frozenset(), None)
     try:
         with closing(sqlite3.connect(f"{url.path.as_uri()}?mode=rw", uri=True)) as connection:
-            tables = frozenset(name for (name,) in connection.execute(_TABLES))
+            tables = frozenset(name for (name,) in connection.execute(SQLITE_TABLES))
             versions = []
-            if "alembic_version" in tables:
+            if VERSIONS in tables:
                 versions = [row[0] for row in connection.execute("SELECT version_num FROM alembic_version")]
     except sqlite3.Error as error:
         raise DatabaseUnavailable(f"{url.path.name} cannot be read as a SQLite database ({error}).") from error
-    revision = versions[0] if versions else None
-    _refuse_unknown(url.path, tables - {"alembic_version"}, revision)
-    return Probe(tables, revision)
+    return Probe(tables - {VERSIONS}, versions[0] if versions else None)
 
 
-def _refuse_unknown(path: Path, tables: frozenset[str], revision: str | None) -> None:
-    if revision is None and tables:
-        raise DatabaseUnavailable(
-            f"{path.name} holds tables ({', '.join(sorted(tables)[:5])}) but names no revision of this program: "
-            "it is left as it is. Move it away, or set DATABASE_URL to another file."
+def _look(connection: Connection) -> Probe:
+    """Tables of others, which extensions bring, are none of our business."""
+    names = connection.scalars(text("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")).all()
+    ours = columns_at(head()).keys()
+    return Probe(frozenset(names) & ours, _revision(connection) if VERSIONS in names else None)
+
+
+def _revision(connection: Connection) -> str | None:
+    there = connection.scalar(text("SELECT to_regclass(:name)::text"), {"name": VERSIONS})
+    return connection.scalar(text("SELECT version_num FROM alembic_version")) if there else None
+
+
+def _refuse_unknown(url: DatabaseUrl, found: Probe) -> None:
+    name = url.path.name if isinstance(url, SqliteUrl) else url.database
+    if found.revision is None and found.tables:
+        raise UnknownSchema(
+            f"{name} holds tables ({', '.join(sorted(found.tables)[:5])}) but names no revision of this program: "
+            "it is left as it is. Move it away, or set DATABASE_URL to another database."
         )
-    known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
-    if revision is not None and revision not in known:
+    if found.revision is not None and found.revision not in revisions():
         raise DatabaseUnavailable(
-            f"{path.name} is at revision {revision}, which this release does not know: a newer one wrote it. "
-            f"Run that release, or put back a backup ({path.name}.backup-…) from before its upgrade."
+            f"{name} is at revision {found.revision}, which this release does not know: a newer one wrote it. "
+            f"Run that release, or put back {_backup_of(url)} from before its upgrade."
         )
 
 
-@contextmanager
-def locked_connection(url: SqliteUrl) -> Iterator[Connection]:
-    """A connection for migrations: alone, probed, and with a backup of what is there."""
-    _make_folder(url.path.parent)
-    with _lock(url.path.with_name(f"{url.path.name}.upgrade-lock")):
-        probed = probe(url)
-        if probed.tables and probed.revision != head():
-            _back_up(url.path)
-        with plain_connection(url) as connection:
-            yield connection
+def _backup_of(url: DatabaseUrl) -> str:
+    if not isinstance(url, SqliteUrl):
+        return "a backup"
+    backups = sorted(url.path.parent.glob(f"{url.path.name}.backup-*"))
+    return f"the backup {backups[-1].name}" if backups else f"a backup ({url.path.name}.backup-…)"
 
 
-@contextmanager
-def plain_connection(url: SqliteUrl) -> Iterator[Connection]:
-    """A connection without enforced foreign keys: batch mode drops tables, and enforcement would empty their children.
+@asynccontextmanager
+async def locked(url: DatabaseUrl) -> AsyncIterator[Locked]:
+    """A connection for migrations: alone, and probed again once it is."""
+    if isinstance(url, SqliteUrl):
+        _make_folder(url.path.parent)
+        async with locks.lock_file(url.path.with_name(f"{url.path.name}.upgrade-lock")):
+            found = await probe(url)
+            async with tool_connection(url, "upgrade") as connection:
+                yield Locked(connection, found)
+        return
+    async with tool_connection(url, "upgrade") as connection:
+        await locks.take_advisory_lock(connection)
+        found = await connection.run_sync(_look)
+        await connection.rollback()
+        _refuse_unknown(url, found)
+        yield Locked(connection, found)
 
-    The pragma is set when the connection is made, because inside a transaction it silently does nothing.
-    """
-    engine = create_engine(url.engine_url("sqlite+pysqlite"))
-    prepare_sqlite(engine, journal_mode="TRUNCATE", foreign_keys=False)
-    try:
-        with database_errors(), engine.connect() as connection:
-            yield connection
-    finally:
-        engine.dispose()
+
+async def _back_up_first(url: DatabaseUrl, found: Probe) -> Path | None:
+    """On SQLite a checked copy of what is about to change; PostgreSQL has backups of its own."""
+    if isinstance(url, SqliteUrl) and found.tables:
+        return await asyncio.to_thread(back_up, url.path)
+    return None
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A command of Alembic's that somebody typed by hand."""
+
+    command: str
+    revision: str
+    allow_data_loss: bool
+
+    @property
+    def writes(self) -> bool:
+        return self.command in {"upgrade", "downgrade", "stamp"}
+
+
+async def run_typed(url: DatabaseUrl, typed: Typed, run: Callable[[Connection], None]) -> None:
+    """What Alembic then does, with the lock, the backup and the questions that `upgrade` and `downgrade` have."""
+    if not typed.writes:
+        await on_connection(url, "alembic", run)
+        return
+    async with locked(url) as ready:
+        before = ready.found.revision
+        if typed.command == "downgrade" and before is not None and not typed.allow_data_loss:
+            await ready.connection.run_sync(_refuse_losses, before, downgrade_target(typed.revision, before))
+        if typed.command != "upgrade" or before != head():
+            await _back_up_first(url, ready.found)
+        await ready.connection.run_sync(run)
 
 
 def _make_folder(folder: Path) -> None:
@@ -182,79 +268,3 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageUnavailable(f"The folder {folder} cannot be made: {error.strerror}.") from error
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock file; the kernel drops the lock with the process, whatever ends it."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StorageUnavailable(f"{path} cannot be written: {error.strerror}.") from error
-    try:
-        deadline = time.monotonic() + LOCK_TIMEOUT_S
-        while not _try_lock(descriptor):
-            if time.monotonic() > deadline:
-                raise DatabaseUnavailable("Another process has been upgrading this database for a minute.")
-            time.sleep(0.1)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _back_up(path: Path) -> Path:
-    """Copy the database with SQLite's backup API, check the copy, keep the last three."""
-    size, free = path.stat().st_size, shutil.disk_usage(path.parent).free
-    if free < 2 * size:
-        raise StorageFull(f"The upgrade first makes a backup and needs {2 * size:,} bytes; {free:,} are free.")
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-    target = path.with_name(f"{path.name}.backup-{stamp}")
-    unfinished = path.with_name(f"{path.name}.unfinished-backup")  # of no name that counts as one
-    try:
-        _copy(path, unfinished)
-        unfinished.rename(target)
-    except sqlite3.Error as error:
-        raise _why_no_backup(path, error) from error
-    except OSError as error:
-        raise StorageUnavailable(f"The backup of {path.name} cannot be written: {error.strerror}.") from error
-    finally:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
-    for old in sorted(path.parent.glob(f"{path.name}.backup-*"))[:-KEPT_BACKUPS]:
-        old.unlink()
-    return target
-
-
-def _copy(path: Path, target: Path) -> None:
-    """Copy with SQLite's backup API and check the copy; raises sqlite3.Error, or DatabaseUnavailable if it is bad."""
-    target.unlink(missing_ok=True)  # of an upgrade that was killed
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)
-        if copy.execute("PRAGMA integrity_check").fetchone() != ("ok",):
-            raise _damaged(path, "SQLite's integrity check fails")
-    target.chmod(0o600)
-
-
-def _why_no_backup(path: Path, error: sqlite3.Error) -> AppError:
-    code = getattr(error, "sqlite_errorcode", None)
-    primary = None if code is None else code & 0xFF
-    if primary == sqlite3.SQLITE_FULL:
-        return StorageFull("The disk is full: the upgrade first makes a backup of the database.")
-    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return _damaged(path, str(error))
-    return DatabaseUnavailable(f"{path.name} cannot be backed up before its upgrade ({error}). It is left as it is.")
-
-
-def _damaged(path: Path, how: str) -> DatabaseUnavailable:
-    return DatabaseUnavailable(
-        f"{path.name} is damaged ({how}). It is left as it is: put back a backup ({path.name}.backup-…), "
-        "or move it away."
-    )

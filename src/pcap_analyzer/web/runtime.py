@@ -16,11 +16,12 @@ from types import FrameType
 
 from pcap_analyzer.errors import StorageUnavailable, UsageError
 from pcap_analyzer.jobs.embedded import Dispatcher, Limits
+from pcap_analyzer.keys import Keys, open_keys
 from pcap_analyzer.services import accounts, tasks
 from pcap_analyzer.services.passwords import Passwords
 from pcap_analyzer.settings import Settings
 from pcap_analyzer.storage import Storage
-from pcap_analyzer.store import upgrade
+from pcap_analyzer.store import sealing, upgrade
 from pcap_analyzer.store.engines import EngineOptions
 from pcap_analyzer.store.session import Database, open_database
 from pcap_analyzer.store.urls import DatabaseUrls, SqliteUrl, parse_url
@@ -52,13 +53,15 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     storage = Storage(settings.data_dir.absolute())
     storage.prepare()
     with _folder_lock(storage.folder):
+        keys = open_keys(settings.secret_key, storage.folder)
         storage.sweep_parts()
-        before = await asyncio.to_thread(upgrade.upgrade, url)
-        if before not in (None, upgrade.head()):
-            log.warning("the database was upgraded from revision %s to %s", before, upgrade.head())
+        done = await upgrade.upgrade(url)
+        if done.before not in (None, done.after):
+            log.warning("the database was upgraded from revision %s to %s", done.before, done.after)
         database = open_database(DatabaseUrls(url, url), EngineOptions(wal=settings.sqlite_wal))
         dispatcher = Dispatcher(database, storage, Limits(settings.concurrent_analyses, settings.analysis_time_limit_s))
         try:
+            await _seal(database, keys)
             async with database.transaction() as session:
                 await tasks.settle_uploads(session, storage)
                 link = await accounts.new_setup_link(session, datetime.now(UTC))
@@ -67,6 +70,19 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         finally:
             await dispatcher.stop()
             await database.close()
+
+
+async def _seal(database: Database, keys: Keys) -> None:
+    """End what clear text an older release left of people's second factor."""
+    sealed = await database.write(lambda session: sealing.seal_stored(session, keys))
+    if sealed.secrets or sealed.code_lists:
+        log.warning("sealed %d secrets and hashed %d lists of recovery codes", sealed.secrets, sealed.code_lists)
+    if sealed.malformed:
+        log.warning("%d lists of recovery codes cannot be read; they are left as they are", sealed.malformed)
+    if sealed.unreadable:
+        log.error(
+            "%d secrets cannot be opened: they were stored with another SECRET_KEY or secret.key", sealed.unreadable
+        )
 
 
 @contextmanager

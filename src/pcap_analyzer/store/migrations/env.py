@@ -1,46 +1,50 @@
-"""What Alembic runs: it migrates the connection handed over; started bare, it locks and backs up first."""
+"""What Alembic runs: it migrates the connection handed over; typed by hand, it locks and backs up first."""
+
+import asyncio
 
 from alembic import context
 from alembic.util import CommandError
-from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pcap_analyzer import settings as entry_point
 from pcap_analyzer.errors import AppError
 from pcap_analyzer.store import upgrade
-from pcap_analyzer.store.models import Base
-from pcap_analyzer.store.urls import SqliteUrl, parse_url
-
-WRITING_COMMANDS = frozenset({"upgrade", "downgrade", "stamp"})
+from pcap_analyzer.store.migrations.running import run_offline, run_online
+from pcap_analyzer.store.urls import SqliteUrl
 
 
-def run(connection: Connection) -> None:
-    """Run what the command line asked for: one transaction a revision, each checked before it is committed."""
-    context.configure(
-        connection=connection,
-        target_metadata=Base.metadata,
-        render_as_batch=connection.dialect.name == "sqlite",
-        transaction_per_migration=True,
-        on_version_apply=upgrade.RevisionCheck(connection),
+def run_typed() -> None:
+    """For a command on the command line, whose database the settings name."""
+    options = context.config.cmd_opts
+    typed = upgrade.Typed(
+        command=options.cmd[0].__name__ if options else "upgrade",
+        revision=getattr(options, "revision", None) or "head",
+        allow_data_loss="allow_data_loss" in context.get_x_argument(as_dictionary=True),
     )
-    with context.begin_transaction():
-        context.run_migrations()
-
-
-def run_bare() -> None:
-    given = entry_point.load()
-    url = parse_url(given.database_url, data_dir=given.data_dir)
-    assert isinstance(url, SqliteUrl)
-    command = context.config.cmd_opts.cmd[0].__name__ if context.config.cmd_opts else "upgrade"
-    opened = upgrade.locked_connection(url) if command in WRITING_COMMANDS else upgrade.plain_connection(url)
     try:
-        with opened as connection:
-            run(connection)
+        url = entry_point.load().database_urls().direct
+        if not context.is_offline_mode():
+            asyncio.run(upgrade.run_typed(url, typed, run_online))
+        elif isinstance(url, SqliteUrl):
+            raise CommandError("SQL is written for PostgreSQL; tables of SQLite are rebuilt from what they hold.")
+        else:
+            run_offline()
     except AppError as error:
         raise CommandError(str(error)) from error
 
 
+async def run_on(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        await connection.run_sync(run_online)
+    await engine.dispose()
+
+
 handed_over = context.config.attributes.get("connection")
-if handed_over is not None:
-    run(handed_over)
+if isinstance(handed_over, AsyncEngine):
+    asyncio.run(run_on(handed_over))
+elif handed_over is not None:
+    run_online(handed_over, context.config.attributes.get("on_step"))
+elif context.config.attributes.get("offline"):
+    run_offline()
 else:
-    run_bare()
+    run_typed()
