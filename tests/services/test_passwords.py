@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import bcrypt
 import pytest
 from argon2 import PasswordHasher
 
@@ -40,6 +41,52 @@ async def test_a_hash_is_argon2id_and_verifies_only_its_password() -> None:
     assert hashed.startswith("$argon2id$")
     assert await passwords.check(hashed, GOOD) == Checked(right=True)
     assert await passwords.check(hashed, GOOD + "!") == Checked(right=False)
+
+
+def old_hash(password: str, prefix: str = "$2b$") -> str:
+    """What an older release stored: of the first 72 bytes."""
+    hashed = bcrypt.hashpw(password.encode("utf-8", "surrogatepass")[:72], bcrypt.gensalt(4)).decode()
+    return prefix + hashed[4:]
+
+
+@pytest.mark.parametrize("prefix", ["$2a$", "$2b$", "$2y$"])
+async def test_a_hash_of_an_older_release_verifies_and_asks_to_be_replaced(prefix: str) -> None:
+    hashed = old_hash(GOOD, prefix)
+
+    assert await Passwords(CHEAP).check(hashed, GOOD) == Checked(right=True, rehash=True)
+    assert await Passwords(CHEAP).check(hashed, GOOD + "!") == Checked(right=False)
+
+
+@pytest.mark.parametrize("password", ["x1" * 40, "ü" * 40, "a" * 71 + "ü", "nul\0inside this password", "\udcff" * 30])
+async def test_passwords_that_bcrypt_cannot_take_whole_verify(password: str) -> None:
+    assert await Passwords(CHEAP).check(old_hash(password), password) == Checked(right=True, rehash=True)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "$2b$12$x",
+        "$2b$04$" + "é" * 53,
+        "$2b$04$" + "z" * 53,
+        "$2b$31$" + "." * 53,
+        "$2x$04$" + "." * 53,
+        old_hash(GOOD) + "x",
+        "$argon2id$v=19$m=8,t=1,p=1$",
+        "$argon2id$v=19$m=8,t=1,p=1$AAAA$AAAA",
+        "\udcff",
+        "é",
+    ],
+)
+async def test_a_malformed_hash_is_never_right_and_never_raises(stored: str) -> None:
+    assert await Passwords(CHEAP).check(stored, GOOD) == Checked(right=False)
+
+
+async def test_a_hash_with_older_parameters_asks_to_be_replaced() -> None:
+    hashed = await Passwords(CHEAP).hash(GOOD)
+    today = Passwords(PasswordHasher(time_cost=2, memory_cost=8, parallelism=1))
+
+    assert await today.check(hashed, GOOD) == Checked(right=True, rehash=True)
+    assert await today.check(hashed, GOOD + "!") == Checked(right=False)
 
 
 @pytest.mark.parametrize("stored", [None, "", "$2b$12$notargon"])

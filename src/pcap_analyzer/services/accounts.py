@@ -55,6 +55,7 @@ class Identity:
     requested_at: datetime
     rejection_reason: str | None
     token_hash: str
+    wrote_at: datetime | None = None  # kept where there is a replica, which may not show that write yet
 
     @property
     def is_active(self) -> bool:
@@ -193,6 +194,11 @@ async def credentials(session: AsyncSession, login: str) -> Credentials:
     return Credentials(None, None) if user is None else Credentials(user.id, user.hashed_password)
 
 
+async def rehash(session: AsyncSession, user_id: str, old: str, new: str) -> bool:
+    """Store a better hash of the same password; False when somebody has changed the password since."""
+    return await users.replace_hash(session, user_id, old, new)
+
+
 async def complete_login(session: AsyncSession, user_id: str, now: datetime, *, old_token: str | None = None) -> str:
     """The one way in, whatever proved who it is: a new token, and the browser's old one becomes void.
 
@@ -226,6 +232,7 @@ async def identify(session: AsyncSession, token: str, now: datetime) -> tuple[Id
         requested_at=user.created_at,
         rejection_reason=user.rejection_reason,
         token_hash=login.token_hash,
+        wrote_at=login.wrote_at,
     )
     return identity, now - login.last_seen_at > TOUCH_EVERY
 
@@ -233,6 +240,11 @@ async def identify(session: AsyncSession, token: str, now: datetime) -> tuple[Id
 async def touch(session: AsyncSession, identity: Identity, now: datetime) -> None:
     """Note that somebody is still there."""
     await sessions.touch(session, identity.token_hash, now)
+
+
+async def note_write(session: AsyncSession, identity: Identity, now: datetime) -> None:
+    """Note that somebody has just changed something, so that no replica shows them how it was before."""
+    await sessions.note_write(session, identity.token_hash, now)
 
 
 async def log_out(session: AsyncSession, token: str) -> None:

@@ -1,17 +1,25 @@
-"""Hashes and checks passwords with argon2id, off the event loop and a few at a time: each takes 64 MiB."""
+"""Hashes and checks passwords with argon2id, off the event loop and a few at a time: each takes 64 MiB.
+
+Older releases hashed with bcrypt. Such a hash verifies, and whoever logs in with it gets one of argon2id instead.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import functools
 import os
+import re
 from dataclasses import dataclass
 
+import bcrypt
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 MIN_CHARACTERS = 15
 MAX_BYTES = 1024
+BCRYPT_BYTES = 72
+BCRYPT_FORM = re.compile(r"\$2[aby]\$(0[4-9]|1[0-7])\$[./A-Za-z0-9]{53}")
+"""Of a cost that ends: at 17 a check takes some ten seconds, and each step doubles it."""
 
 
 def refusal(password: str, *names: str) -> str | None:
@@ -35,6 +43,7 @@ class Checked:
     """What a stored hash says of a password."""
 
     right: bool
+    rehash: bool = False  # right, and stored in a form that a new hash of the same password should replace
 
 
 class Passwords:
@@ -54,13 +63,28 @@ class Passwords:
             return await asyncio.to_thread(self._hasher.hash, password.encode("utf-8", "surrogatepass"))
 
     async def check(self, hashed: str | None, password: str) -> Checked:
-        """Compare with a stored hash; None, for an account that does not exist, costs the same and is never right."""
-        async with self._places:
-            right = await asyncio.to_thread(self._verify, hashed, password)
-        return Checked(right=right and hashed is not None)
+        """Compare with a stored hash; None, for an account that does not exist, is never right.
 
-    def _verify(self, hashed: str | None, password: str) -> bool:
+        It costs what a check against argon2id does. A bcrypt hash takes another time, which tells a stranger that an
+        account exists and has not been used since an older release; that ends with its first login.
+        """
+        async with self._places:
+            return await asyncio.to_thread(self._check, hashed, password.encode("utf-8", "surrogatepass"))
+
+    def _check(self, hashed: str | None, password: bytes) -> Checked:
+        if hashed is not None and BCRYPT_FORM.fullmatch(hashed):
+            right = _is_of_bcrypt(hashed, password)
+            return Checked(right, rehash=right)
         try:
-            return self._hasher.verify(hashed or self._nobody, password.encode("utf-8", "surrogatepass"))
-        except (VerificationError, InvalidHashError):
-            return False
+            right = self._hasher.verify(hashed or self._nobody, password) and hashed is not None
+        except (VerificationError, InvalidHashError, UnicodeEncodeError):
+            return Checked(right=False)
+        return Checked(right, rehash=right and hashed is not None and self._hasher.check_needs_rehash(hashed))
+
+
+def _is_of_bcrypt(hashed: str, password: bytes) -> bool:
+    """bcrypt reads 72 bytes: older versions of its library dropped what is beyond, today's refuses it."""
+    try:
+        return bcrypt.checkpw(password[:BCRYPT_BYTES], hashed.encode())
+    except ValueError:  # 53 letters that no salt encodes to
+        return False

@@ -158,3 +158,14 @@ async def reject(session: AsyncSession, user_id: str, *, by: str, at: datetime, 
 
 async def record_login(session: AsyncSession, user_id: str, at: datetime) -> None:
     await session.execute(update(User).where(User.id == user_id).values(last_login=at))
+
+
+async def replace_hash(session: AsyncSession, user_id: str, old: str, new: str) -> bool:
+    """Another hash of the same password; False when the account is gone or no longer has the old one."""
+    result = await session.execute(
+        update(User)
+        .where(User.id == user_id, User.hashed_password == old)
+        .values(hashed_password=new)
+        .returning(User.id)
+    )
+    return result.first() is not None
