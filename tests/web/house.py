@@ -17,6 +17,7 @@ from pcap_analyzer.services.accounts import Identity, Registration
 from pcap_analyzer.services.passwords import Passwords
 from pcap_analyzer.settings import Settings
 from pcap_analyzer.web.app import create_app
+from pcap_analyzer.web.deps import RequestDatabase
 from pcap_analyzer.web.runtime import Runtime, open_runtime
 from tests.head_database import at_head
 
@@ -42,6 +43,10 @@ class House:
         if token is not None:
             client.cookies.set("__Host-session", token)
         return client
+
+    def data(self) -> RequestDatabase:
+        """The database as a request of nobody uses it."""
+        return RequestDatabase(self.runtime.database, None)
 
     async def admin(self) -> str:
         """The token of an administrator, made by the setup link."""

@@ -199,7 +199,9 @@ async def test_an_upload_that_comes_no_further_ends_when_the_service_stops(house
     async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
         group.create_task(stop())
         with pytest.raises(HTTPException) as refused:
-            await take(stalled(), Announced("one.pcap", None), house.runtime, Viewer("nobody", is_admin=False))
+            await take(
+                stalled(), Announced("one.pcap", None), house.runtime, house.data(), Viewer("nobody", is_admin=False)
+            )
 
     assert refused.value.status_code == 503
     assert house.files() == []

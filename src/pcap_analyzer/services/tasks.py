@@ -98,6 +98,11 @@ async def create(session: AsyncSession, viewer: Viewer, received: Received, now:
     await tasks.add(session, new)
 
 
+async def exists(session: AsyncSession, task_id: str) -> bool:
+    """Whether a task was recorded, whoever owns it."""
+    return await tasks.exists(session, task_id)
+
+
 async def settle_uploads(session: AsyncSession, storage: Storage) -> int:
     """Remove captures whose task was never committed when the service ended: nobody was told that they are kept.
 

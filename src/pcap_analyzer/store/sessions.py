@@ -46,6 +46,10 @@ async def touch(session: AsyncSession, token_hash: str, now: datetime) -> None:
     await session.execute(update(LoginSession).where(LoginSession.token_hash == token_hash).values(last_seen_at=now))
 
 
+async def note_write(session: AsyncSession, token_hash: str, now: datetime) -> None:
+    await session.execute(update(LoginSession).where(LoginSession.token_hash == token_hash).values(wrote_at=now))
+
+
 async def end(session: AsyncSession, token_hash: str) -> None:
     await session.execute(delete(LoginSession).where(LoginSession.token_hash == token_hash))
 

@@ -4,13 +4,13 @@ import asyncio
 
 from pcap_analyzer.services import tasks
 from pcap_analyzer.store.tasks import Viewer
+from pcap_analyzer.web.deps import RequestDatabase
 from pcap_analyzer.web.runtime import Runtime
 
 
-async def remove(runtime: Runtime, viewer: Viewer, task_id: str) -> None:
+async def remove(runtime: Runtime, data: RequestDatabase, viewer: Viewer, task_id: str) -> None:
     """Raises NotFound when there is no such task for this viewer."""
-    async with runtime.database.transaction() as session:
-        keys = await tasks.delete(session, viewer, task_id)
+    keys = await data.write(lambda session: tasks.delete(session, viewer, task_id))
     await runtime.dispatcher.cancel(task_id)
     for key in keys:
         await asyncio.to_thread(runtime.storage.delete, key)

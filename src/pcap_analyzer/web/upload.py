@@ -15,11 +15,13 @@ from fastapi import HTTPException, Request
 from starlette.requests import ClientDisconnect
 
 from pcap_analyzer.capture import formats
-from pcap_analyzer.errors import AppError, LimitExceeded, NotACapture, StorageFull, UsageError
+from pcap_analyzer.errors import AppError, CommitUnknown, LimitExceeded, NotACapture, StorageFull, UsageError
 from pcap_analyzer.services import tasks
 from pcap_analyzer.services.tasks import Received
 from pcap_analyzer.storage import Part
+from pcap_analyzer.store.session import AsyncSession
 from pcap_analyzer.store.tasks import Viewer
+from pcap_analyzer.web.deps import RequestDatabase
 from pcap_analyzer.web.runtime import Runtime
 
 WRITE_BYTES = 4 * 2**20
@@ -36,7 +38,7 @@ class Announced:
     size_bytes: int | None  # Content-Length; None: chunked
 
 
-async def receive(request: Request, runtime: Runtime, viewer: Viewer, filename: str) -> str:
+async def receive(request: Request, runtime: Runtime, data: RequestDatabase, viewer: Viewer, filename: str) -> str:
     """Take the request's body as a capture of `viewer` and queue it; returns the task's id.
 
     Raises LimitExceeded, StorageFull, StorageUnavailable, NotACapture, UsageError for an empty file, and HTTPException
@@ -45,7 +47,7 @@ async def receive(request: Request, runtime: Runtime, viewer: Viewer, filename: 
     announced = Announced(filename, _content_length(request))
     body = request.stream()
     try:
-        return await take(body, announced, runtime, viewer)
+        return await take(body, announced, runtime, data, viewer)
     except ClientDisconnect:
         raise HTTPException(
             HTTPStatus.BAD_REQUEST, "The upload ended before the file was whole; nothing of it is kept."
@@ -55,16 +57,18 @@ async def receive(request: Request, runtime: Runtime, viewer: Viewer, filename: 
         raise
 
 
-async def receive_file(path: Path, runtime: Runtime, viewer: Viewer) -> str:
+async def receive_file(path: Path, runtime: Runtime, data: RequestDatabase, viewer: Viewer) -> str:
     """Take a file of the server itself, the example, as if it had been uploaded."""
 
     async def body() -> AsyncIterator[bytes]:
         yield await asyncio.to_thread(path.read_bytes)
 
-    return await take(body(), Announced(path.name, None), runtime, viewer)
+    return await take(body(), Announced(path.name, None), runtime, data, viewer)
 
 
-async def take(body: AsyncIterator[bytes], announced: Announced, runtime: Runtime, viewer: Viewer) -> str:
+async def take(
+    body: AsyncIterator[bytes], announced: Announced, runtime: Runtime, data: RequestDatabase, viewer: Viewer
+) -> str:
     """Store the bytes, then record the task; the capture is synced before the task exists."""
     _check_size(announced.size_bytes or 0, runtime)
     task_id = tasks.new_id()
@@ -75,10 +79,9 @@ async def take(body: AsyncIterator[bytes], announced: Announced, runtime: Runtim
         async with _ended_by(runtime.stopping):
             await _store(body, part, announced, runtime)
         await asyncio.to_thread(runtime.storage.keep_unconfirmed, part, key)
-        async with runtime.database.transaction() as session:
-            await tasks.create(session, viewer, Received(task_id, announced.filename, part.size), datetime.now(UTC))
+        await _record(data, viewer, Received(task_id, announced.filename, part.size))
         undo = False
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, CommitUnknown):
         undo = False  # whether the commit went through is not known: the note lets the next start decide
         raise
     finally:
@@ -89,6 +92,19 @@ async def take(body: AsyncIterator[bytes], announced: Announced, runtime: Runtim
     runtime.storage.confirm(key)
     runtime.dispatcher.wake()
     return task_id
+
+
+async def _record(data: RequestDatabase, viewer: Viewer, received: Received) -> None:
+    now = datetime.now(UTC)
+
+    async def create(session: AsyncSession) -> bool:
+        await tasks.create(session, viewer, received, now)
+        return True
+
+    async def landed(session: AsyncSession) -> bool | None:
+        return await tasks.exists(session, received.task_id) or None
+
+    await data.write(create, landed=landed)
 
 
 @asynccontextmanager

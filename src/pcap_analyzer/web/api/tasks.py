@@ -21,7 +21,7 @@ from pcap_analyzer.services.tasks import Seen, Update
 from pcap_analyzer.store.session import AsyncSession
 from pcap_analyzer.store.tasks import Search, Viewer
 from pcap_analyzer.web import upload
-from pcap_analyzer.web.deps import Looking, Reading, Running, User
+from pcap_analyzer.web.deps import Data, Looking, Running, User
 from pcap_analyzer.web.presenting import task_view
 from pcap_analyzer.web.removal import remove
 from pcap_analyzer.web.runtime import Runtime
@@ -77,20 +77,22 @@ async def create(
     request: Request,
     response: Response,
     runtime: Running,
+    data: Data,
+    *,
     viewer: Looking,
     filename: Annotated[str, Query(max_length=4096)] = "capture",
 ) -> CreatedJson:
     """Analyse the capture that is the request's body; answers when it is safe on disk, before it is analysed."""
-    task_id = await upload.receive(request, runtime, viewer, filename)
+    task_id = await upload.receive(request, runtime, data, viewer, filename)
     response.headers["Location"] = f"/api/v1/tasks/{task_id}"
     return CreatedJson(task_id, f"/tasks/{task_id}")
 
 
 @router.get("")
 async def listing(
-    session: Reading, viewer: Looking, q: str = "", page: Annotated[int, Query(ge=1, le=10**6)] = 1
+    data: Data, viewer: Looking, q: str = "", page: Annotated[int, Query(ge=1, le=10**6)] = 1
 ) -> TaskListJson:
-    found = await tasks.overview(session, viewer, Search(text=q, page=page))
+    found = await data.glance(lambda session: tasks.overview(session, viewer, Search(text=q, page=page)))
     return TaskListJson(
         active=[task_json(seen, viewer) for seen in found.active],
         tasks=[task_json(Seen(task, None, None), viewer) for task in found.page.tasks],
@@ -99,14 +101,14 @@ async def listing(
 
 
 @router.get("/{task_id}")
-async def one(session: Reading, viewer: Looking, task_id: str) -> TaskJson:
-    return task_json(await tasks.look_at(session, viewer, task_id), viewer)
+async def one(data: Data, viewer: Looking, task_id: str) -> TaskJson:
+    return task_json(await data.read(lambda session: tasks.look_at(session, viewer, task_id)), viewer)
 
 
 @router.delete("/{task_id}", status_code=HTTPStatus.NO_CONTENT)
-async def delete(runtime: Running, viewer: Looking, task_id: str) -> None:
+async def delete(runtime: Running, data: Data, viewer: Looking, task_id: str) -> None:
     """Remove the task, its capture and its report; a running analysis is ended."""
-    await remove(runtime, viewer, task_id)
+    await remove(runtime, data, viewer, task_id)
 
 
 @router.get("/{task_id}/events")
@@ -120,8 +122,7 @@ async def events(
     last_event_id: Annotated[int, Header()] = 0,
 ) -> StreamingResponse:
     """Progress as server-sent events, resumed after Last-Event-ID; `done` is the last."""
-    async with runtime.database.reading() as session:
-        await tasks.get(session, viewer, task_id)
+    await runtime.database.read(lambda session: tasks.get(session, viewer, task_id))
     token = request.cookies.get(cookie_name(runtime.settings), "")
     watch = _Watch(runtime, user, viewer, task_id, token)
     return StreamingResponse(watch.stream(last_event_id), media_type="text/event-stream")

@@ -11,11 +11,11 @@ from fastapi.responses import RedirectResponse
 
 from pcap_analyzer.errors import NotFound
 from pcap_analyzer.services import accounts
-from pcap_analyzer.services.accounts import Registration
+from pcap_analyzer.services.accounts import Credentials, Registration
 from pcap_analyzer.services.passwords import MIN_CHARACTERS
 from pcap_analyzer.store.session import AsyncSession
 from pcap_analyzer.store.users import UserStatus
-from pcap_analyzer.web.deps import Person, Reading, Running
+from pcap_analyzer.web.deps import Data, Person, RequestDatabase, Running
 from pcap_analyzer.web.runtime import Runtime
 from pcap_analyzer.web.security import (
     clear_session_cookie,
@@ -42,13 +42,13 @@ def local_path(given: str) -> str:
 async def login_form(
     request: Request,
     person: Person,
-    session: Reading,
+    data: Data,
     next: str = "/",  # noqa: A002
     notice: str = "",
 ) -> Response:
     if person is not None:
         return RedirectResponse(local_path(next) if person.is_active else "/waiting", HTTPStatus.SEE_OTHER)
-    nobody = await accounts.nobody_can_log_in(session)
+    nobody = await data.read(accounts.nobody_can_log_in)
     return render(request, "login.html", LoginView("", local_path(next), (), NOTICES.get(notice), nobody))
 
 
@@ -60,9 +60,10 @@ async def log_in(
     password: Annotated[str, Form()] = "",
     next: Annotated[str, Form()] = "/",  # noqa: A002
 ) -> Response:
-    async with runtime.database.reading() as session:
-        stored = await accounts.credentials(session, login)
-        nobody = await accounts.nobody_can_log_in(session)
+    async def look(session: AsyncSession) -> tuple[Credentials, bool]:
+        return await accounts.credentials(session, login), await accounts.nobody_can_log_in(session)
+
+    stored, nobody = await runtime.database.read(look)
     checked = await runtime.passwords.check(stored.hashed_password, password)
     if not checked.right or stored.user_id is None:
         view = LoginView(login, local_path(next), (WRONG,), None, nobody)
@@ -72,8 +73,8 @@ async def log_in(
 
 async def _enter(request: Request, runtime: Runtime, user_id: str, target: str) -> Response:
     old = request.cookies.get(cookie_name(runtime.settings))
-    async with runtime.database.transaction() as session:
-        token = await accounts.complete_login(session, user_id, datetime.now(UTC), old_token=old)
+    now = datetime.now(UTC)
+    token = await runtime.database.write(lambda session: accounts.complete_login(session, user_id, now, old_token=old))
     response = RedirectResponse(target, HTTPStatus.SEE_OTHER)
     set_session_cookie(response, token, runtime.settings)
     return response
@@ -83,8 +84,7 @@ async def _enter(request: Request, runtime: Runtime, user_id: str, target: str) 
 async def log_out(request: Request, runtime: Running) -> Response:
     token = request.cookies.get(cookie_name(runtime.settings))
     if token:
-        async with runtime.database.transaction() as session:
-            await accounts.log_out(session, token)
+        await runtime.database.write(lambda session: accounts.log_out(session, token))
     response = RedirectResponse("/login?notice=out", HTTPStatus.SEE_OTHER)
     clear_session_cookie(response, runtime.settings)
     return response
@@ -114,8 +114,8 @@ async def register(
         view = RegisterView(username, email, reason, problems, MIN_CHARACTERS)
         return render(request, "register.html", view, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     hashed = await runtime.passwords.hash(password)
-    async with runtime.database.transaction() as session:
-        user_id = await accounts.register(session, form, hashed, datetime.now(UTC))
+    now = datetime.now(UTC)
+    user_id = await runtime.database.write(lambda session: accounts.register(session, form, hashed, now))
     receipt = accounts.empty_receipt() if user_id is None else accounts.receipt(user_id, hashed)
     response = RedirectResponse("/waiting", HTTPStatus.SEE_OTHER)
     set_receipt_cookie(response, receipt, runtime.settings)
@@ -127,30 +127,32 @@ def _problems(form: Registration) -> tuple[Problem, ...]:
 
 
 @router.get("/waiting")
-async def waiting(request: Request, runtime: Running, person: Person, session: Reading) -> Response:
+async def waiting(request: Request, runtime: Running, person: Person, data: Data) -> Response:
     if person is None:
         receipt = request.cookies.get(receipt_name(runtime.settings), "")
-        return render(request, "waiting.html", await _by_receipt(session, receipt))
+        return render(request, "waiting.html", await _by_receipt(data, receipt))
     if person.status is UserStatus.ACTIVE:
         return RedirectResponse("/", HTTPStatus.SEE_OTHER)
     view = WaitingView(person.status.word, True, person.username, person.requested_at, person.rejection_reason)
     response = render(request, "waiting.html", view)
     # A decision ends their session, and this page shall still know whose request it was.
-    set_receipt_cookie(response, await accounts.receipt_of(session, person), runtime.settings)
+    receipt = await data.read(lambda session: accounts.receipt_of(session, person))
+    set_receipt_cookie(response, receipt, runtime.settings)
     return response
 
 
-async def _by_receipt(session: AsyncSession, receipt: str) -> WaitingView:
+async def _by_receipt(data: RequestDatabase, receipt: str) -> WaitingView:
     """Until somebody decides, a request that was dropped reads like one that waits."""
-    found = await accounts.standing(session, receipt)
+    found = await data.read(lambda session: accounts.standing(session, receipt))
     if found is None or found.status is UserStatus.PENDING:
         return WaitingView(None, bool(receipt), None, None, None)
     return WaitingView(found.status.word, True, None, None, found.rejection_reason)
 
 
 @router.get("/setup/{token}")
-async def setup_form(request: Request, session: Reading, token: str) -> Response:
-    if not await accounts.setup_link_is_valid(session, token, datetime.now(UTC)):
+async def setup_form(request: Request, data: Data, token: str) -> Response:
+    now = datetime.now(UTC)
+    if not await data.read(lambda session: accounts.setup_link_is_valid(session, token, now)):
         raise NotFound("This setup link is no longer valid: while there is no administrator, each start prints one.")
     return render(request, "setup.html", SetupView("", "", (), MIN_CHARACTERS))
 
@@ -171,6 +173,8 @@ async def set_up(
         view = SetupView(username, email, problems, MIN_CHARACTERS)
         return render(request, "setup.html", view, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     hashed = await runtime.passwords.hash(password)
-    async with runtime.database.transaction() as session:
-        user_id = await accounts.create_first_admin(session, token, form, hashed, datetime.now(UTC))
+    now = datetime.now(UTC)
+    user_id = await runtime.database.write(
+        lambda session: accounts.create_first_admin(session, token, form, hashed, now)
+    )
     return await _enter(request, runtime, user_id, "/")

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from pcap_analyzer.services import accounts
-from pcap_analyzer.web.deps import Reading, User, Writing
+from pcap_analyzer.web.deps import Data, User
 from pcap_analyzer.web.presenting import pending_view, user_rows
 from pcap_analyzer.web.templating import render
 from pcap_analyzer.web.views import AdminRejectView, AdminUsersView
@@ -23,8 +23,8 @@ NOTICES = {
 
 
 @router.get("")
-async def listing(request: Request, session: Reading, notice: str = "") -> Response:
-    people = await accounts.people(session)
+async def listing(request: Request, data: Data, notice: str = "") -> Response:
+    people = await data.read(accounts.people)
     view = AdminUsersView(
         pending=tuple(pending_view(user) for user in people.pending),
         users=user_rows(people),
@@ -34,18 +34,20 @@ async def listing(request: Request, session: Reading, notice: str = "") -> Respo
 
 
 @router.post("/{user_id}/approve")
-async def approve(session: Writing, admin: User, user_id: str) -> Response:
-    await accounts.approve(session, admin, user_id, datetime.now(UTC))
+async def approve(data: Data, admin: User, user_id: str) -> Response:
+    now = datetime.now(UTC)
+    await data.write(lambda session: accounts.approve(session, admin, user_id, now))
     return RedirectResponse("/admin/users?notice=approved", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/{user_id}/reject")
-async def reject_form(request: Request, session: Reading, user_id: str) -> Response:
-    person = await accounts.pending_person(session, user_id)
+async def reject_form(request: Request, data: Data, user_id: str) -> Response:
+    person = await data.read(lambda session: accounts.pending_person(session, user_id))
     return render(request, "admin_reject.html", AdminRejectView(pending_view(person)))
 
 
 @router.post("/{user_id}/reject")
-async def reject(session: Writing, admin: User, user_id: str, reason: Annotated[str, Form()] = "") -> Response:
-    await accounts.reject(session, admin, user_id, reason, datetime.now(UTC))
+async def reject(data: Data, admin: User, user_id: str, reason: Annotated[str, Form()] = "") -> Response:
+    now = datetime.now(UTC)
+    await data.write(lambda session: accounts.reject(session, admin, user_id, reason, now))
     return RedirectResponse("/admin/users?notice=rejected", HTTPStatus.SEE_OTHER)

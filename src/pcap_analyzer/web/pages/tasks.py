@@ -20,7 +20,7 @@ from pcap_analyzer.services.tasks import Overview
 from pcap_analyzer.store.models import Task, TaskStatus
 from pcap_analyzer.store.tasks import Search, Viewer
 from pcap_analyzer.web import upload
-from pcap_analyzer.web.deps import Looking, Reading, Running
+from pcap_analyzer.web.deps import Data, Looking, RequestDatabase, Running
 from pcap_analyzer.web.presenting import finished_view, task_view
 from pcap_analyzer.web.removal import remove
 from pcap_analyzer.web.runtime import Runtime, find_sample
@@ -45,13 +45,13 @@ class HomeQuery(BaseModel):
 async def home(
     request: Request,
     runtime: Running,
-    session: Reading,
+    data: Data,
     viewer: Looking,
     asked: Annotated[HomeQuery, Query()],
 ) -> Response:
     everybody = viewer.is_admin and asked.owner == "all"
     search = Search(text=asked.q.strip(), only_mine=not everybody, page=asked.page, page_size=LISTED)
-    found = await tasks.overview(session, viewer, search)
+    found = await data.glance(lambda session: tasks.overview(session, viewer, search))
     view = _home_view(found, search, viewer, runtime, NOTICES.get(asked.notice))
     return render(request, "home.html", view)
 
@@ -80,74 +80,74 @@ def _home_view(found: Overview, search: Search, viewer: Viewer, runtime: Runtime
 
 
 @router.post("/samples/slow-checkout")
-async def try_sample(runtime: Running, viewer: Looking) -> Response:
+async def try_sample(runtime: Running, data: Data, viewer: Looking) -> Response:
     path = await asyncio.to_thread(find_sample)
     if path is None:
         raise NotFound("This server has no sample capture.")
-    task_id = await upload.receive_file(path, runtime, viewer)
+    task_id = await upload.receive_file(path, runtime, data, viewer)
     return RedirectResponse(f"/tasks/{task_id}", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/tasks/{task_id}")
-async def task_page(request: Request, runtime: Running, viewer: Looking, task_id: str) -> Response:
-    async with runtime.database.reading() as session:  # closed before the report is read and rendered
-        seen = await tasks.look_at(session, viewer, task_id)
+async def task_page(request: Request, runtime: Running, data: Data, viewer: Looking, task_id: str) -> Response:
+    seen = await data.read(lambda session: tasks.look_at(session, viewer, task_id))
     report = await _report(runtime, seen.task)
     view = TaskPageView(task_view(seen, viewer.user_id), report, seen.task.capture_key is not None)
     return render(request, "task.html", view)
 
 
 @router.get("/tasks/{task_id}/delete")
-async def delete_form(request: Request, session: Reading, viewer: Looking, task_id: str) -> Response:
-    seen = await tasks.look_at(session, viewer, task_id)
+async def delete_form(request: Request, data: Data, viewer: Looking, task_id: str) -> Response:
+    seen = await data.read(lambda session: tasks.look_at(session, viewer, task_id))
     return render(request, "task_delete.html", TaskDeleteView(task_view(seen, viewer.user_id)))
 
 
 @router.post("/tasks/{task_id}/delete")
-async def delete(runtime: Running, viewer: Looking, task_id: str) -> Response:
-    await remove(runtime, viewer, task_id)
+async def delete(runtime: Running, data: Data, viewer: Looking, task_id: str) -> Response:
+    await remove(runtime, data, viewer, task_id)
     return RedirectResponse("/?notice=deleted", HTTPStatus.SEE_OTHER)
 
 
 @router.post("/tasks/{task_id}/retry")
-async def retry(runtime: Running, viewer: Looking, task_id: str) -> Response:
-    if await _report(runtime, await _task(runtime, viewer, task_id)) is not None:
+async def retry(runtime: Running, data: Data, viewer: Looking, task_id: str) -> Response:
+    task = await data.read(lambda session: tasks.get(session, viewer, task_id))
+    if await _report(runtime, task) is not None:
         raise Conflict("This analysis has its report: a run that failed would take it away.")
-    async with runtime.database.transaction() as session:
-        await tasks.retry(session, viewer, task_id)
+    await data.write(lambda session: tasks.retry(session, viewer, task_id))
     runtime.dispatcher.wake()
     return RedirectResponse(f"/tasks/{task_id}", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/tasks/{task_id}/report.json")
-async def report_json(runtime: Running, viewer: Looking, task_id: str) -> Response:
-    task = await _task(runtime, viewer, task_id)
+async def report_json(runtime: Running, data: Data, viewer: Looking, task_id: str) -> Response:
+    task = await _task(data, viewer, task_id)
     text = await asyncio.to_thread(results.text_of, runtime.storage, task)
     return Response(text, media_type="application/json", headers=_attachment(task, ".json"))
 
 
 @router.get("/tasks/{task_id}/report.html")
-async def report_html(runtime: Running, viewer: Looking, task_id: str) -> Response:
+async def report_html(runtime: Running, data: Data, viewer: Looking, task_id: str) -> Response:
     """The standalone report. It brings its own policy, which admits its own style and script by their hashes."""
-    task = await _task(runtime, viewer, task_id)
+    task = await _task(data, viewer, task_id)
     text = await asyncio.to_thread(lambda: html.render(results.load(runtime.storage, task)))
     return Response(text, media_type="text/html; charset=utf-8", headers=_attachment(task, ".html"))
 
 
 @router.get("/tasks/{task_id}/capture")
-async def capture(runtime: Running, viewer: Looking, task_id: str) -> Response:
+async def capture(runtime: Running, data: Data, viewer: Looking, task_id: str) -> Response:
     """The file as it was uploaded, byte for byte."""
-    task = await _task(runtime, viewer, task_id)
+    task = await _task(data, viewer, task_id)
     if task.capture_key is None:
         raise NotFound("The capture of this analysis is no longer kept.")
     path = runtime.storage.path(task.capture_key)
     return FileResponse(path, media_type="application/vnd.tcpdump.pcap", headers=_attachment(task, ""))
 
 
-async def _task(runtime: Runtime, viewer: Viewer, task_id: str) -> Task:
-    """A task whose files are read next, which must not hold up a commit."""
-    async with runtime.database.reading() as session:
-        return await tasks.get(session, viewer, task_id)
+async def _task(data: RequestDatabase, viewer: Viewer, task_id: str) -> Task:
+    """A task whose files are read next; what a replica does not know yet, the primary may."""
+    with suppress(NotFound):
+        return await data.glance(lambda session: tasks.get(session, viewer, task_id))
+    return await data.read(lambda session: tasks.get(session, viewer, task_id))
 
 
 async def _report(runtime: Runtime, task: Task) -> Report | None:
