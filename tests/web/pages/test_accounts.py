@@ -2,11 +2,16 @@
 
 import re
 
+import bcrypt
 import pytest
+from sqlalchemy import text
 
+from pcap_analyzer.services import accounts
+from pcap_analyzer.store.session import AsyncSession
 from pcap_analyzer.web.pages.accounts import local_path
 from tests.web.house import PASSWORD, House
 
+LONG = "correct horse battery staple " * 3  # 87 bytes
 ANN = {"username": "ann", "email": "ann@corp.example", "password": PASSWORD, "reason": "Night shift."}
 
 
@@ -197,3 +202,47 @@ async def test_the_role_cannot_be_registered(house: House) -> None:
         listed = await root.get("/admin/users")
 
     assert "/approve" in listed.text
+
+
+async def test_a_hash_of_an_older_release_lets_in_once_and_is_replaced(house: House) -> None:
+    old = bcrypt.hashpw(LONG.encode()[:72], bcrypt.gensalt(4)).decode()
+    await house.person("ann", by=await house.admin())
+    await house.runtime.database.write(lambda session: _store_hash(session, "ann", old))
+
+    async with house.client() as client:
+        wrong = await client.post("/login", data={"login": "ann", "password": "another password"})
+        unchanged = await house.runtime.database.read(lambda session: _hash_of(session, "ann"))
+        first = await client.post("/login", data={"login": "ann", "password": LONG})
+        replaced = await house.runtime.database.read(lambda session: _hash_of(session, "ann"))
+        again = await client.post("/login", data={"login": "ann@corp.example", "password": LONG})
+        cut = await client.post("/login", data={"login": "ann", "password": LONG[:72]})
+        kept = await house.runtime.database.read(lambda session: _hash_of(session, "ann"))
+
+    assert (wrong.status_code, unchanged) == (422, old)
+    assert (first.status_code, again.status_code, cut.status_code) == (303, 303, 422)
+    assert replaced.startswith("$argon2id$")
+    assert kept == replaced
+
+
+async def test_a_better_hash_does_not_undo_a_change_of_the_password(house: House) -> None:
+    await house.person("ann", by=await house.admin())
+
+    async def race(session: AsyncSession) -> bool:
+        stored = await accounts.credentials(session, "ann")
+        assert stored.user_id is not None
+        await _store_hash(session, "ann", "newer")
+        return await accounts.rehash(session, stored.user_id, str(stored.hashed_password), "better")
+
+    assert not await house.runtime.database.write(race)
+    assert await house.runtime.database.read(lambda session: _hash_of(session, "ann")) == "newer"
+
+
+async def _store_hash(session: AsyncSession, name: str, hashed: str) -> None:
+    await session.execute(
+        text("UPDATE users SET hashed_password = :hashed WHERE username = :name"), {"hashed": hashed, "name": name}
+    )
+
+
+async def _hash_of(session: AsyncSession, name: str) -> str:
+    found = await session.scalar(text("SELECT hashed_password FROM users WHERE username = :name"), {"name": name})
+    return str(found)

@@ -68,7 +68,18 @@ async def log_in(
     if not checked.right or stored.user_id is None:
         view = LoginView(login, local_path(next), (WRONG,), None, nobody)
         return render(request, "login.html", view, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    if checked.rehash:
+        await _rehash(runtime, stored, password)
     return await _enter(request, runtime, stored.user_id, local_path(next))
+
+
+async def _rehash(runtime: Runtime, checked: Credentials, password: str) -> None:
+    """Store a hash of today's kind while the password is known."""
+    user_id, old = checked.user_id, checked.hashed_password
+    assert user_id is not None
+    assert old is not None
+    better = await runtime.passwords.hash(password)
+    await runtime.database.write(lambda session: accounts.rehash(session, user_id, old, better))
 
 
 async def _enter(request: Request, runtime: Runtime, user_id: str, target: str) -> Response:
