@@ -4,7 +4,19 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Float, ForeignKey, Index, MetaData, String, Text, func, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Float,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Text,
+    func,
+    literal_column,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.sql.naming import conv
 
@@ -18,8 +30,9 @@ NAMING_CONVENTION = {
     "pk": "pk_%(table_name)s",
 }
 
-TRIGRAM_INDEX = "idx_tasks_filename_trigrams"
-#: Indexes that are made by `ddl_if` where they help; on SQLite their absence is no difference.
+TRIGRAM_INDEX = "idx_tasks_search_trigrams"
+TRIGRAM_COLUMNS = ("filename", "verdict_headline", "verdict_sentence")  # what a search looks into
+#: Indexes that PostgreSQL alone has.
 ONLY_ON_POSTGRESQL = ("idx_tasks_active", TRIGRAM_INDEX, "idx_audit_log_at_brin")
 
 
@@ -103,6 +116,20 @@ class Task(Base):
         Index("idx_uploaded_at", "uploaded_at"),
         Index("idx_tasks_heartbeat", "last_heartbeat"),
         Index("idx_tasks_owner_id", "owner_id"),
+        Index("idx_tasks_owner_uploaded", "owner_id", "uploaded_at", "task_id"),
+        Index(
+            "idx_tasks_active",
+            "status",
+            "uploaded_at",
+            "task_id",
+            postgresql_where=text("status IN ('pending', 'processing')"),
+        ).ddl_if(dialect="postgresql"),
+        Index(
+            TRIGRAM_INDEX,
+            *(func.lower(literal_column(column)).label(column) for column in TRIGRAM_COLUMNS),
+            postgresql_using="gin",
+            postgresql_ops=dict.fromkeys(TRIGRAM_COLUMNS, "gin_trgm_ops"),
+        ).ddl_if(dialect="postgresql"),
     )
 
     task_id: Mapped[str] = mapped_column(UuidText, primary_key=True)
@@ -241,7 +268,11 @@ class AuditEntry(Base):
     """
 
     __tablename__ = "audit_log"
-    __table_args__ = (Index("idx_audit_log_at", "at"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Index("idx_audit_log_at", "at"),
+        Index("idx_audit_log_at_brin", "at", postgresql_using="brin").ddl_if(dialect="postgresql"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     at: Mapped[datetime]

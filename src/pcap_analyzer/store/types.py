@@ -70,7 +70,8 @@ class SafeText(TypeDecorator[str]):
         self.length = length
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(Text() if self.length is None else String(self.length))
+        # The descriptor of asyncpg makes VARCHAR of every text, which would be a difference from the column's TEXT.
+        return Text() if self.length is None else dialect.type_descriptor(String(self.length))
 
     def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
         return None if value is None else safe_text(value)[: self.length]

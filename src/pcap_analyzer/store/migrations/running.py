@@ -13,7 +13,7 @@ from sqlalchemy.util import await_only
 from pcap_analyzer.errors import DatabaseUnavailable
 from pcap_analyzer.store import faults
 from pcap_analyzer.store.migrations.checks import RevisionCheck
-from pcap_analyzer.store.migrations.drift import is_compared
+from pcap_analyzer.store.migrations.drift import models_for
 from pcap_analyzer.store.models import Base
 
 #: Between tries for a lock that somebody else holds; queries that queued up behind ours get through meanwhile.
@@ -29,8 +29,7 @@ def run_online(connection: Connection, on_step: Callable[[str], None] | None = N
     """
     context.configure(
         connection=connection,
-        target_metadata=Base.metadata,
-        include_object=is_compared(connection),
+        target_metadata=models_for(connection),
         render_as_batch=connection.dialect.name == "sqlite",
         transaction_per_migration=True,
         on_version_apply=RevisionCheck(connection, on_step),
@@ -46,9 +45,16 @@ def run_online(connection: Connection, on_step: Callable[[str], None] | None = N
                 raise _never_free(len(PAUSES_S) + 1) from error
             _tell(on_step, f"somebody holds a table that this revision needs; again in {pause_s:g} s")
             connection.rollback()
+            _forget_limits(connection)
             await_only(asyncio.sleep(pause_s))
         else:
             return
+
+
+def _forget_limits(connection: Connection) -> None:
+    """What a step that failed outside of a transaction has set stays set otherwise."""
+    connection.exec_driver_sql("RESET lock_timeout")
+    connection.commit()
 
 
 def _never_free(tries: int) -> DatabaseUnavailable:
@@ -70,6 +76,7 @@ def run_offline() -> None:
         dialect_name="postgresql",
         target_metadata=Base.metadata,
         literal_binds=True,
+        dialect_opts={"paramstyle": "named"},  # of the others one doubles every % in SQL
         transaction_per_migration=True,
     )
     with context.begin_transaction():

@@ -3,6 +3,12 @@
 SQLite databases of earlier revisions never enforced a foreign key and wrote moments in several forms: a task whose
 owner is gone gets no owner, any other row without its parent moves to adopted_orphans, moments get the one form that
 sorts. PostgreSQL enforced its keys all along.
+
+What a running service notices on PostgreSQL: users, tasks and progress_snapshots are locked together, for the time in
+which `tasks` is written anew with its wider column (some 5 s for a million tasks). The snapshots, of which there are
+a hundred times more, are moved into a wider table in small portions, see `SWAP` and `MOVE`. Constraints are not added
+NOT VALID and validated later: the new foreign key's column is empty, and the words of `status` are checked in a
+fraction of the time that the lock is held for anyway.
 """
 
 import json
@@ -13,6 +19,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.sql.naming import conv
 
+from pcap_analyzer.store.migrations.table_locks import take_locks
 from pcap_analyzer.store.types import SafeJson, UtcDateTime, UuidText, utc_text
 
 revision = "7d3a91c4e8f0"
@@ -34,8 +41,83 @@ CHILDREN = (
     ("password_reset_tokens", "user_id", "users", "id"),
 )
 
+#: An empty table with wide columns takes the place of progress_snapshots, under its names, rights and sequence. What is
+#: known of tasks that run goes with it at once; nobody looks at the progress of others.
+SWAP = """
+DO $$
+DECLARE
+    narrow regclass := to_regclass('progress_snapshots');
+    key_name text;
+    sequence_name text := pg_get_serial_sequence('progress_snapshots', 'id');
+    held record;
+BEGIN
+    IF (SELECT atttypid FROM pg_attribute WHERE attrelid = narrow AND attname = 'id') <> 'integer'::regtype THEN
+        RETURN;
+    END IF;
+    SELECT conname INTO key_name FROM pg_constraint WHERE conrelid = narrow AND contype = 'p';
+    ALTER TABLE progress_snapshots RENAME TO progress_snapshots_narrow;
+    EXECUTE format('ALTER INDEX %I RENAME TO pk_progress_snapshots_narrow', key_name);
+    ALTER INDEX idx_progress_task_id RENAME TO idx_progress_narrow_task_id;
+    ALTER INDEX idx_progress_timestamp RENAME TO idx_progress_narrow_timestamp;
+    CREATE TABLE progress_snapshots (LIKE progress_snapshots_narrow INCLUDING DEFAULTS);
+    EXECUTE format('ALTER TABLE progress_snapshots OWNER TO %I',
+                   (SELECT relowner::regrole::name FROM pg_class WHERE oid = narrow));
+    ALTER TABLE progress_snapshots
+        ALTER COLUMN id TYPE bigint,
+        ALTER COLUMN packets_processed TYPE bigint,
+        ALTER COLUMN total_packets TYPE bigint;
+    EXECUTE format('ALTER TABLE progress_snapshots ADD CONSTRAINT %I PRIMARY KEY (id)', key_name);
+    ALTER TABLE progress_snapshots ADD CONSTRAINT fk_progress_snapshots_task_id
+        FOREIGN KEY (task_id) REFERENCES tasks (task_id) ON DELETE CASCADE;
+    CREATE INDEX idx_progress_task_id ON progress_snapshots (task_id);
+    CREATE INDEX idx_progress_timestamp ON progress_snapshots (timestamp);
+    EXECUTE format('ALTER SEQUENCE %s OWNED BY progress_snapshots.id', sequence_name);
+    FOR held IN
+        SELECT acl.privilege_type AS verb,
+               CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE acl.grantee::regrole::text END AS who
+        FROM pg_class, aclexplode(relacl) AS acl WHERE oid = narrow
+    LOOP
+        EXECUTE format('GRANT %s ON progress_snapshots TO %s', held.verb, held.who);
+    END LOOP;
+    WITH moved AS (
+        DELETE FROM progress_snapshots_narrow USING tasks
+        WHERE tasks.task_id = progress_snapshots_narrow.task_id AND tasks.status IN ('pending', 'processing')
+        RETURNING progress_snapshots_narrow.*
+    )
+    INSERT INTO progress_snapshots SELECT * FROM moved;
+END $$
+"""
+
+#: The other rows follow, in transactions of a fraction of a second. It can be ended at any moment and done again.
+MOVE = """
+DO $$
+DECLARE
+    last bigint := 0;
+    through bigint;
+BEGIN
+    IF to_regclass('progress_snapshots_narrow') IS NULL THEN
+        RETURN;
+    END IF;
+    LOOP
+        SELECT max(id) INTO through FROM (
+            SELECT id FROM progress_snapshots_narrow WHERE id > last ORDER BY id LIMIT 5000
+        ) AS portion;
+        EXIT WHEN through IS NULL;
+        WITH moved AS (
+            DELETE FROM progress_snapshots_narrow WHERE id > last AND id <= through RETURNING *
+        )
+        INSERT INTO progress_snapshots SELECT * FROM moved;
+        COMMIT;
+        last := through;
+    END LOOP;
+END $$
+"""
+
 
 def upgrade() -> None:
+    if op.get_context().dialect.name == "postgresql":
+        _widen_snapshots_in_use()
+        take_locks("users", "tasks", "progress_snapshots")
     _create_sessions()
     _create_setup_links()
     op.create_table(
@@ -56,6 +138,15 @@ def upgrade() -> None:
     if sqlite:
         with op.batch_alter_table("password_history") as batch:
             batch.create_foreign_key("fk_password_history_user_id", "users", ["user_id"], ["id"], ondelete="CASCADE")
+
+
+def _widen_snapshots_in_use() -> None:
+    """Give progress_snapshots 64 bits while others use it; each step is committed and can be done again."""
+    take_locks("progress_snapshots", "tasks")
+    op.execute(SWAP)
+    with op.get_context().autocommit_block():
+        op.execute(MOVE)
+        op.execute("DROP TABLE IF EXISTS progress_snapshots_narrow")
 
 
 def _create_sessions() -> None:
@@ -88,26 +179,38 @@ def _create_setup_links() -> None:
 def _adopt_orphans(bind: sa.Connection) -> None:
     bind.exec_driver_sql("UPDATE tasks SET owner_id = NULL WHERE owner_id NOT IN (SELECT id FROM users)")
     bind.exec_driver_sql("UPDATE users SET approved_by = NULL WHERE approved_by NOT IN (SELECT id FROM users)")
-    now = utc_text(datetime.now(UTC))
     for table, column, parent, key in CHILDREN:
         # The names are those of CHILDREN above, never input.
         orphaned = f"{column} NOT IN (SELECT {key} FROM {parent})"  # noqa: S608
-        rows = bind.exec_driver_sql(f"SELECT * FROM {table} WHERE {orphaned}").mappings().all()  # noqa: S608
-        for row in rows:
-            bind.exec_driver_sql(
-                "INSERT INTO adopted_orphans (table_name, row_json, adopted_at) VALUES (?, ?, ?)",
-                (table, json.dumps(dict(row), default=str), now),
-            )
+        last: int | None = 0
+        while last is not None:
+            last = _adopt_some(bind, table, f"{orphaned} AND rowid > {last}")
         bind.exec_driver_sql(f"DELETE FROM {table} WHERE {orphaned}")  # noqa: S608
 
 
+def _adopt_some(bind: sa.Connection, table: str, condition: str) -> int | None:
+    """Keep a thousand rows as JSON, so that memory stays small; returns the last one's number, None after the last."""
+    some = f"SELECT rowid AS row_number_, * FROM {table} WHERE {condition} ORDER BY rowid LIMIT 1000"  # noqa: S608
+    now, last = utc_text(datetime.now(UTC)), None
+    kept = []
+    for row in bind.exec_driver_sql(some).mappings():
+        values = dict(row)
+        last = int(values.pop("row_number_"))
+        kept.append((table, json.dumps(values, default=str), now))
+    if kept:
+        bind.exec_driver_sql("INSERT INTO adopted_orphans (table_name, row_json, adopted_at) VALUES (?, ?, ?)", kept)
+    return last
+
+
 def _unify_moments(bind: sa.Connection) -> None:
+    """One pass over each table that has something to change, in SQLite's memory and not in ours."""
+    driver = bind.connection.dbapi_connection
+    assert driver is not None
+    driver.create_function("utc_moment", 1, _moment, deterministic=True)
     for table, columns in MOMENTS.items():
-        for column in columns:
-            distinct = bind.exec_driver_sql(f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL")  # noqa: S608
-            changes = [(new, old) for (old,) in distinct.all() if (new := _moment(old)) != old]
-            if changes:
-                bind.exec_driver_sql(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", changes)  # noqa: S608
+        values = ", ".join(f"{column} = utc_moment({column})" for column in columns)
+        changed = " OR ".join(f"{column} IS NOT utc_moment({column})" for column in columns)
+        bind.exec_driver_sql(f"UPDATE {table} SET {values} WHERE {changed}")  # noqa: S608
 
 
 def _moment(value: Any) -> Any:
@@ -149,10 +252,9 @@ def _extend_tasks(*, sqlite: bool) -> None:
 
 def _extend_progress_snapshots(*, sqlite: bool) -> None:
     with op.batch_alter_table("progress_snapshots", table_kwargs={"sqlite_autoincrement": True}) as batch:
-        if not sqlite:  # there every INTEGER has 64 bits already
-            batch.alter_column("id", existing_type=sa.Integer(), type_=sa.BigInteger())
-        for column in ("packets_processed", "total_packets"):
-            batch.alter_column(column, existing_type=sa.Integer(), type_=sa.BigInteger())
+        if sqlite:  # where a key has 64 bits already
+            for column in ("packets_processed", "total_packets"):
+                batch.alter_column(column, existing_type=sa.Integer(), type_=sa.BigInteger())
         for column in ("bytes_done", "bytes_total", "bytes_per_s"):
             batch.add_column(sa.Column(column, sa.BigInteger(), nullable=True))
         if sqlite:
@@ -164,6 +266,7 @@ def _extend_progress_snapshots(*, sqlite: bool) -> None:
 def downgrade() -> None:
     """Counts stay 64 bits wide: an earlier release reads them, and none may be cut."""
     sqlite = op.get_context().dialect.name == "sqlite"
+    take_locks("users", "tasks", "progress_snapshots")
     if sqlite:
         with op.batch_alter_table("password_history") as batch:
             batch.drop_constraint("fk_password_history_user_id", type_="foreignkey")

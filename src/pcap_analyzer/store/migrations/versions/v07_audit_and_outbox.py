@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
+from pcap_analyzer.store.migrations.table_locks import take_locks
 from pcap_analyzer.store.types import SafeJson, UtcDateTime, UuidText
 
 revision = "a41f6c0d92b7"
@@ -24,6 +25,7 @@ REFUSE_ON_POSTGRESQL = (
 
 
 def upgrade() -> None:
+    take_locks("users", "sessions")
     _create_audit_log()
     _create_outbox()
     op.create_table(
@@ -82,6 +84,7 @@ def _create_outbox() -> None:
 
 
 def downgrade() -> None:
+    take_locks("users", "sessions")
     op.drop_column("sessions", "wrote_at")
     for table in ("copy_checkpoints", "outbox", "audit_log"):
         op.drop_table(table)
