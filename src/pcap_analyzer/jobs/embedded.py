@@ -15,9 +15,11 @@ from pcap_analyzer.errors import AppError
 from pcap_analyzer.jobs import messages, supervisor
 from pcap_analyzer.jobs.supervisor import Failed, Finished, Run
 from pcap_analyzer.services import results
-from pcap_analyzer.services.tasks import capture_key
+from pcap_analyzer.services.tasks import capture_key, result_key
 from pcap_analyzer.storage import Storage
 from pcap_analyzer.store import tasks
+from pcap_analyzer.store.leader import Alone, Leader
+from pcap_analyzer.store.models import Task
 from pcap_analyzer.store.session import AsyncSession, Database
 from pcap_analyzer.store.tasks import Claim, Snapshot
 
@@ -71,7 +73,10 @@ class Meter:
 
 
 class Dispatcher:
-    """One per service: the lock on the data folder sees to that."""
+    """One works per database: the one whose leader leads. The others wait to take over.
+
+    A run of a leader that was deposed is ended and put back, and whatever it still writes is fenced by its attempt.
+    """
 
     def __init__(
         self,
@@ -79,21 +84,50 @@ class Dispatcher:
         storage: Storage,
         limits: Limits,
         program: tuple[str, ...] = supervisor.PROGRAM,
+        leader: Leader | None = None,
     ) -> None:
         self._database, self._storage, self._limits, self._program = database, storage, limits, program
+        self._leader = leader or Alone()
         self._wakeup = asyncio.Event()
-        self._stopping = False
+        self._leads = self._stopping = False
+        self._sure = False  # every task that is being processed has its run here
         self._loop: asyncio.Task[None] | None = None
         self._runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
 
     async def start(self) -> None:
-        """Take up what an earlier service left, and begin."""
+        """Take up what an earlier service left, and begin; where another one leads, wait for its end instead."""
+        await self._lead()
+        self._loop = asyncio.create_task(self._dispatch())
+
+    @property
+    def leads(self) -> bool:
+        """Whether analyses run in this process."""
+        return self._leads
+
+    async def _lead(self) -> bool:
+        leads = await self._leader.leads()
+        if self._leads and not leads:
+            self._leads = self._sure = False
+            await self._give_up()
+        if leads and not self._sure:
+            await self._take_up_again()
+            self._leads = self._sure = True
+        return leads
+
+    async def _give_up(self) -> None:
+        """End what runs here: somebody else takes it up."""
+        self._kill_all()
+        if self._runs:
+            await asyncio.wait([task for _, task in self._runs.values()])
+
+    async def _take_up_again(self) -> None:
         sentence = f"The service ended {MOST_INTERRUPTIONS} times while this was being analysed."
-        async with self._database.transaction() as session:
-            again = await tasks.take_up_again(session, most=MOST_INTERRUPTIONS, sentence=sentence)
+        mine = frozenset(self._runs)
+        again = await self._database.write(
+            lambda session: tasks.take_up_again(session, most=MOST_INTERRUPTIONS, sentence=sentence, besides=mine)
+        )
         if again:
             log.warning("%d analyses were running when the service ended; they are taken up again", again)
-        self._loop = asyncio.create_task(self._dispatch())
 
     def wake(self) -> None:
         self._wakeup.set()
@@ -112,9 +146,8 @@ class Dispatcher:
         self._kill_all()
         if self._loop is not None:
             await asyncio.wait([self._loop])
-        self._kill_all()  # also what the loop was about to begin
-        if self._runs:
-            await asyncio.wait([task for _, task in self._runs.values()])
+        await self._give_up()  # also what the loop was about to begin
+        await self._leader.resign()
 
     def _kill_all(self) -> None:
         for run, _ in self._runs.values():
@@ -124,24 +157,45 @@ class Dispatcher:
         while not self._stopping:
             self._wakeup.clear()
             try:
-                while len(self._runs) < self._limits.concurrent and not self._stopping and await self._begin_next():
-                    pass
+                leads = await self._lead()  # asked although there may be no room: who is deposed ends its runs
+                while leads and self._has_room() and await self._begin_next():
+                    leads = await self._lead()
             except AppError as error:
                 log.error("waiting analyses cannot be started: %s", error)
-                await asyncio.sleep(SETTLE_AGAIN_S)
-                continue
-            await self._wakeup.wait()
+                self._sure = False  # a claim may have been made whose answer was lost
+                await self._woken_within(SETTLE_AGAIN_S)
+            else:
+                await self._woken_within(self._leader.ask_every_s)
+
+    def _has_room(self) -> bool:
+        return len(self._runs) < self._limits.concurrent and not self._stopping
+
+    async def _woken_within(self, seconds: float | None) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wakeup.wait()
 
     async def _begin_next(self) -> bool:
-        async with self._database.transaction() as session:
-            claimed = await tasks.claim_next(session, datetime.now(UTC))
-            name = "" if claimed is None else claimed[1].filename
+        claimed = await self._claim()
         if claimed is None:
             return False
-        claim = claimed[0]
-        run = Run(name, self._limits.time_limit_s, self._program)
+        claim, task = claimed
+        run = Run(task.filename, self._limits.time_limit_s, self._program)
         self._runs[claim.task_id] = (run, asyncio.create_task(self._work(claim, run)))
         return True
+
+    async def _claim(self) -> tuple[Claim, Task] | None:
+        tried: list[tuple[Claim, Task]] = []
+
+        async def take(session: AsyncSession) -> tuple[Claim, Task] | None:
+            claimed = await tasks.claim_next(session, datetime.now(UTC))
+            tried.extend([claimed] if claimed else [])
+            return claimed
+
+        async def taken(session: AsyncSession) -> tuple[Claim, Task] | None:
+            return tried[-1] if tried and await tasks.is_held(session, tried[-1][0]) else None
+
+        return await self._database.write(take, landed=taken)
 
     async def _work(self, claim: Claim, run: Run) -> None:
         try:
@@ -152,7 +206,7 @@ class Dispatcher:
             log.exception("the run of task %s failed", claim.task_id)
             settle = _failing(claim, "The service made a mistake while it ran this analysis.")
         try:
-            await self._settle(settle)
+            await self._settle(claim, settle)
         finally:
             del self._runs[claim.task_id]
             self._wakeup.set()
@@ -173,7 +227,7 @@ class Dispatcher:
                 completion = results.completion_of(report, key, datetime.now(UTC))
                 return lambda session: tasks.complete(session, claim, completion)
             case Failed(sentence):
-                if self._stopping:
+                if self._stopping or not self._leads:
                     return lambda session: tasks.put_back(session, claim)
                 return _failing(claim, sentence)
 
@@ -193,12 +247,14 @@ class Dispatcher:
                 run.kill()
             await meter.over_within(SNAPSHOT_EVERY_S)
 
-    async def _settle(self, settle: Settle) -> None:
+    async def _settle(self, claim: Claim, settle: Settle) -> None:
         """Write how a run ended; a database that is away is tried again, because the row must not stay `processing`."""
         while True:
             try:
-                async with self._database.transaction() as session:
-                    await settle(session)
+                if await self._database.write(settle):
+                    return
+                if not await self._database.read(lambda session: tasks.exists(session, claim.task_id)):
+                    await asyncio.to_thread(self._storage.delete, result_key(claim.task_id))
             except AppError as error:
                 log.error("the end of an analysis cannot be recorded yet: %s", error)
                 if self._stopping:

@@ -5,7 +5,7 @@ Every change of a status is one compare-and-swap UPDATE. `attempt` grows with ea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -167,6 +167,12 @@ async def queue(session: AsyncSession) -> Sequence[str]:
     return found.all()
 
 
+async def count_active(session: AsyncSession) -> dict[TaskStatus, int]:
+    """How many wait and how many run."""
+    rows = await session.execute(select(Task.status, func.count()).where(Task.status.in_(ACTIVE)).group_by(Task.status))
+    return dict.fromkeys(ACTIVE, 0) | {status: count for status, count in rows}  # noqa: C416 - rows, not tuples
+
+
 async def claim_next(session: AsyncSession, now: datetime) -> tuple[Claim, Task] | None:
     """Begin a run of the task that waits longest; None when none waits."""
     waiting = await queue(session)
@@ -195,6 +201,11 @@ async def claim_next(session: AsyncSession, now: datetime) -> tuple[Claim, Task]
 
 def _held(claim: Claim) -> tuple[ColumnElement[bool], ...]:
     return (Task.task_id == claim.task_id, Task.attempt == claim.attempt, Task.status == TaskStatus.PROCESSING)
+
+
+async def is_held(session: AsyncSession, claim: Claim) -> bool:
+    """Whether a run may still write."""
+    return await session.scalar(select(Task.task_id).where(*_held(claim))) is not None
 
 
 async def record_progress(session: AsyncSession, claim: Claim, snapshot: Snapshot, now: datetime) -> bool:
@@ -279,18 +290,24 @@ async def put_back(session: AsyncSession, claim: Claim) -> bool:
     return result.first() is not None
 
 
-async def take_up_again(session: AsyncSession, *, most: int, sentence: str) -> int:
-    """processing -> pending for what ran when the service died, or failed after `most` such runs; returns how many."""
+async def take_up_again(
+    session: AsyncSession, *, most: int, sentence: str, besides: Collection[str] = frozenset()
+) -> int:
+    """processing -> pending for what ran when the service died, or failed after `most` such runs; returns how many.
+
+    `besides` are the tasks that the caller runs itself.
+    """
+    lost = (Task.status == TaskStatus.PROCESSING, Task.task_id.not_in(besides))
     dying = Task.interruptions + 1 >= most
     failed = await session.execute(
         update(Task)
-        .where(Task.status == TaskStatus.PROCESSING, dying)
+        .where(*lost, dying)
         .values(status=TaskStatus.FAILED, error_message=sentence, interruptions=Task.interruptions + 1)
         .returning(Task.task_id)
     )
     again = await session.execute(
         update(Task)
-        .where(Task.status == TaskStatus.PROCESSING)
+        .where(*lost)
         .values(status=TaskStatus.PENDING, current_phase=None, interruptions=Task.interruptions + 1)
         .returning(Task.task_id)
     )
