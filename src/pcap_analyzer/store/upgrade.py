@@ -218,6 +218,7 @@ async def locked(url: DatabaseUrl) -> AsyncIterator[Locked]:
         _make_folder(url.path.parent)
         async with locks.lock_file(url.path.with_name(f"{url.path.name}.upgrade-lock")):
             found = await probe(url)
+            url.path.touch(mode=0o600)  # it holds password hashes, and is made by whoever comes first
             async with tool_connection(url, "upgrade") as connection:
                 yield Locked(connection, found)
         return

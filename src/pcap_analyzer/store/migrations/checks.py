@@ -41,7 +41,7 @@ class RevisionCheck:
         if self.connection.dialect.name == "sqlite":
             self._check(step)
         if self.on_step is not None:
-            self.on_step(f"{_named(step)}: {time.monotonic() - self._begun_s:.1f} s")
+            self.on_step(f"{time.monotonic() - self._begun_s:6.1f} s  {_named(step)}")
         self._begun_s = time.monotonic()
 
     def _check(self, step: MigrationInfo) -> None:
@@ -70,7 +70,6 @@ class RevisionCheck:
 
 
 def _named(step: MigrationInfo) -> str:
-    direction = "up" if step.is_upgrade else "down from"
+    direction = "up to" if step.is_upgrade else "down from"
     script = step.up_revision
-    about = f", {script.doc}" if isinstance(script, Script) else ""
-    return f"{direction} {step.up_revision_id}{about}"
+    return f"{direction} {step.up_revision_id}  {script.doc if isinstance(script, Script) else ''}".rstrip()
