@@ -5,8 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.databases import database_urls
 from tests.needs import need
 from tests.postgres import Cluster, Server, given_server
+
+__all__ = ["cluster", "database_urls"]
 
 
 @pytest.fixture(scope="session")
