@@ -70,6 +70,14 @@ class Settings(BaseSettings):
         3600.0, gt=0, description="An analysis that takes longer is ended, in seconds."
     )
 
+    report_ttl_hours: float | None = Field(
+        None,
+        gt=0,
+        le=1_000_000,
+        description="Analyses are deleted with their captures this many hours after they were made; "
+        "where it is not set, they are kept.",
+    )
+
     @field_validator("public_url")
     @classmethod
     def _public_url_is_a_base(cls, value: str) -> str:

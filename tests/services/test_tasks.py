@@ -7,7 +7,7 @@ import pytest
 
 from pcap_analyzer.errors import Conflict, NotFound, ResultUnreadable
 from pcap_analyzer.services import results, tasks
-from pcap_analyzer.services.tasks import Received, clean_filename
+from pcap_analyzer.services.tasks import Leftovers, Received, clean_filename
 from pcap_analyzer.storage import Storage
 from pcap_analyzer.store import tasks as rows
 from pcap_analyzer.store import users
@@ -135,6 +135,6 @@ async def test_deletion_names_the_objects_that_go_too(database: Database) -> Non
         ann = await viewer(session)
         await tasks.create(session, ann, Received("one", "one", 10), NOW)
 
-        assert await tasks.delete(session, ann, "one") == ("captures/one", "results/one")
+        assert await tasks.delete(session, ann, "one") == Leftovers(("captures/one", "results/one"))
         with pytest.raises(NotFound):
             await tasks.get(session, ann, "one")

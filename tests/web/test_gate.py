@@ -43,6 +43,8 @@ EVERY_ROUTE: dict[tuple[str, str], Expected] = {
     ("POST", "/tasks/{task_id}/retry"): Expected(401, 403, 403, 404, 404),
     ("GET", "/tasks/{task_id}/report.json"): Expected(401, 403, 403, 404, 404),
     ("GET", "/tasks/{task_id}/report.html"): Expected(401, 403, 403, 404, 404),
+    ("GET", "/tasks/{task_id}/old-report.html"): Expected(401, 403, 403, 404, 404),
+    ("GET", "/tasks/{task_id}/old-report.json"): Expected(401, 403, 403, 404, 404),
     ("GET", "/tasks/{task_id}/capture"): Expected(401, 403, 403, 404, 404),
     ("GET", "/admin/users"): Expected(401, 403, 403, 403, 200),
     ("POST", "/admin/users/{user_id}/approve"): Expected(401, 403, 403, 403, 404),

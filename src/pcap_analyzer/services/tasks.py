@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Protocol
 
 from pcap_analyzer.errors import Conflict, NotFound
+from pcap_analyzer.services import old_reports
+from pcap_analyzer.services.old_reports import Kind
 from pcap_analyzer.storage import Storage
 from pcap_analyzer.store import tasks
 from pcap_analyzer.store.models import ProgressSnapshot, Task, TaskStatus
@@ -44,6 +46,14 @@ class Seen:
     task: Task
     progress: ProgressSnapshot | None
     queue_position: int | None  # 1: next; None: it does not wait
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """What lies on the disk for a task, to be removed when its row says that it is over."""
+
+    keys: tuple[str, ...]
+    old_reports: tuple[tuple[Kind, str], ...] = ()  # of an earlier release, with the paths that it noted
 
 
 @dataclass(frozen=True)
@@ -196,8 +206,20 @@ async def retry(session: AsyncSession, viewer: Viewer, task_id: str) -> None:
         raise Conflict("Only an analysis that has ended, and whose capture is kept, can be made again.")
 
 
-async def delete(session: AsyncSession, viewer: Viewer, task_id: str) -> tuple[str, ...]:
-    """Remove a task; returns the keys of its objects, to be deleted after the commit. Raises NotFound."""
+async def delete(session: AsyncSession, viewer: Viewer, task_id: str) -> Leftovers:
+    """Remove a task; returns what to remove from the disk after the commit. Raises NotFound."""
     task = await get(session, viewer, task_id)
     await tasks.remove(session, task.task_id)
-    return tuple(key for key in (task.capture_key, result_key(task.task_id)) if key)
+    return leftovers_of(task)
+
+
+def leftovers_of(task: Task) -> Leftovers:
+    keys = tuple(key for key in (task.capture_key, result_key(task.task_id)) if key)
+    return Leftovers(keys, old_reports.paths_of(task))
+
+
+def remove_leftovers(storage: Storage, leftovers: Leftovers) -> None:
+    """Blocks on the disk; what is gone already is fine."""
+    for key in leftovers.keys:
+        storage.delete(key)
+    old_reports.remove(storage, leftovers.old_reports)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from pcap_analyzer.services.accounts import Identity, People
+from pcap_analyzer.services.old_reports import is_of_an_earlier_release
 from pcap_analyzer.services.tasks import Seen, progress_of
 from pcap_analyzer.store import users
 from pcap_analyzer.store.models import Task, User
@@ -81,6 +82,8 @@ def task_view(seen: Seen, viewer_id: str) -> TaskView:
         verdict_sentence=task.verdict_sentence,
         verdict_severity=task.verdict_severity,
         shares=tuple((str(category), float(share)) for category, share in task.waiting_shares or ()),
+        health_score=task.health_score,
+        by_earlier_release=is_of_an_earlier_release(task),
         error_message=task.error_message,
         queue_position=seen.queue_position,
         attempt=task.attempt,

@@ -10,7 +10,6 @@ from pcap_analyzer.web.runtime import Runtime
 
 async def remove(runtime: Runtime, data: RequestDatabase, viewer: Viewer, task_id: str) -> None:
     """Raises NotFound when there is no such task for this viewer."""
-    keys = await data.write(lambda session: tasks.delete(session, viewer, task_id))
+    leftovers = await data.write(lambda session: tasks.delete(session, viewer, task_id))
     await runtime.dispatcher.cancel(task_id)
-    for key in keys:
-        await asyncio.to_thread(runtime.storage.delete, key)
+    await asyncio.to_thread(tasks.remove_leftovers, runtime.storage, leftovers)

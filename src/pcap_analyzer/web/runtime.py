@@ -10,12 +10,13 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
 
 from pcap_analyzer.errors import StorageUnavailable, UsageError
 from pcap_analyzer.jobs.embedded import Dispatcher, Limits
+from pcap_analyzer.jobs.sweeper import Sweeper
 from pcap_analyzer.keys import Keys, open_keys
 from pcap_analyzer.services import accounts, tasks
 from pcap_analyzer.services.passwords import Passwords
@@ -66,10 +67,27 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
                 await tasks.settle_uploads(session, storage)
                 link = await accounts.new_setup_link(session, datetime.now(UTC))
             await dispatcher.start()
-            yield Runtime(settings, database, storage, Passwords(), dispatcher, link)
+            async with _sweeping(settings, database, storage, dispatcher):
+                yield Runtime(settings, database, storage, Passwords(), dispatcher, link)
         finally:
             await dispatcher.stop()
             await database.close()
+
+
+@asynccontextmanager
+async def _sweeping(
+    settings: Settings, database: Database, storage: Storage, dispatcher: Dispatcher
+) -> AsyncIterator[None]:
+    """Let analyses expire where REPORT_TTL_HOURS says that they do."""
+    if settings.report_ttl_hours is None:
+        yield
+        return
+    sweeper = Sweeper(database, storage, timedelta(hours=settings.report_ttl_hours), lambda: dispatcher.leads)
+    sweeper.start()
+    try:
+        yield
+    finally:
+        await sweeper.stop()
 
 
 async def _seal(database: Database, keys: Keys) -> None:

@@ -132,7 +132,9 @@ class TaskView:
     verdict_sentence: str | None
     verdict_severity: str | None  # analysis.model.Severity
     shares: tuple[tuple[str, float], ...]  # (analysis.model.Category, 0 to 1) of all waiting, largest first
-    error_message: str | None  # a sentence, when the status is failed
+    health_score: float | None  # 0 to 100, of an earlier release
+    by_earlier_release: bool  # it has numbers, and neither verdict nor a report of this release
+    error_message: str | None  # a sentence, when the status is failed or expired
     queue_position: int | None  # 1: next; None: not waiting
     attempt: int
 
@@ -169,6 +171,7 @@ class TaskPageView:
     task: TaskView
     report: Report | None  # when completed
     capture_available: bool  # the capture is kept: download and "try again" work
+    old_reports: tuple[str, ...]  # "html", "json": what an earlier release made and can be downloaded
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import FileResponse, RedirectResponse
+from fastapi.responses import FileResponse, RedirectResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
 from pcap_analyzer.analysis.model import Report
 from pcap_analyzer.errors import Conflict, NotFound, ResultUnreadable
 from pcap_analyzer.report import html
-from pcap_analyzer.services import results, tasks
+from pcap_analyzer.services import old_reports, results, tasks
+from pcap_analyzer.services.old_reports import Kind
 from pcap_analyzer.services.tasks import Overview
 from pcap_analyzer.store.models import Task, TaskStatus
 from pcap_analyzer.store.tasks import Search, Viewer
@@ -92,7 +93,9 @@ async def try_sample(runtime: Running, data: Data, viewer: Looking) -> Response:
 async def task_page(request: Request, runtime: Running, data: Data, viewer: Looking, task_id: str) -> Response:
     seen = await data.read(lambda session: tasks.look_at(session, viewer, task_id))
     report = await _report(runtime, seen.task)
-    view = TaskPageView(task_view(seen, viewer.user_id), report, seen.task.capture_key is not None)
+    kinds = await asyncio.to_thread(old_reports.available, runtime.storage, seen.task)
+    kept = seen.task.capture_key is not None and seen.task.status is not TaskStatus.EXPIRED
+    view = TaskPageView(task_view(seen, viewer.user_id), report, kept, tuple(kind.value for kind in kinds))
     return render(request, "task.html", view)
 
 
@@ -131,6 +134,29 @@ async def report_html(runtime: Running, data: Data, viewer: Looking, task_id: st
     task = await _task(data, viewer, task_id)
     text = await asyncio.to_thread(lambda: html.render(results.load(runtime.storage, task)))
     return Response(text, media_type="text/html; charset=utf-8", headers=_attachment(task, ".html"))
+
+
+@router.get("/tasks/{task_id}/old-report.html")
+async def old_report_html(runtime: Running, data: Data, viewer: Looking, task_id: str) -> Response:
+    """What an earlier release made: to be saved, and without any right of this site where it is opened."""
+    return await _old_report(runtime, await _task(data, viewer, task_id), Kind.HTML)
+
+
+@router.get("/tasks/{task_id}/old-report.json")
+async def old_report_json(runtime: Running, data: Data, viewer: Looking, task_id: str) -> Response:
+    return await _old_report(runtime, await _task(data, viewer, task_id), Kind.JSON)
+
+
+async def _old_report(runtime: Runtime, task: Task, kind: Kind) -> Response:
+    report = await asyncio.to_thread(old_reports.open_report, runtime.storage, task, kind)
+    headers = {
+        **_attachment(task, f".{kind}"),
+        "Content-Length": str(report.size),
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "X-Content-Type-Options": "nosniff",
+    }
+    media_type = "text/html" if kind is Kind.HTML else "application/json"
+    return StreamingResponse(report.chunks(), media_type=media_type, headers=headers)
 
 
 @router.get("/tasks/{task_id}/capture")
