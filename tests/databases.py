@@ -51,17 +51,17 @@ def _template(cluster: Server) -> str:
     made = cluster.create_database()
     url = parse_url(made.owner_url, data_dir=NOWHERE)
     with ThreadPoolExecutor(max_workers=1) as elsewhere:  # whoever asks may be in an event loop already
-        elsewhere.submit(asyncio.run, _build(url, made.name)).result()
+        elsewhere.submit(asyncio.run, _build(url)).result()
     return made.name
 
 
-async def _build(url: DatabaseUrl, name: str) -> None:
+async def _build(url: DatabaseUrl) -> None:
     await upgrade.apply(url, "head")
     async with tool_connection(url, "grants") as connection:
-        await connection.run_sync(_grant, name)
+        await connection.run_sync(_grant)
         await connection.commit()
 
 
-def _grant(connection: Connection, database: str) -> None:
-    for statement in grants.statements(APP.name, OWNER.name, database):
+def _grant(connection: Connection) -> None:
+    for statement in grants.statements(APP.name, OWNER.name):
         connection.exec_driver_sql(statement)

@@ -57,7 +57,7 @@ def test_tables_to_come_are_the_services_to_use_and_sequences_too(cluster: Serve
 
 def test_running_them_again_takes_back_what_was_given_beyond(cluster: Server, made: PgDatabase) -> None:
     cluster.psql(f"GRANT ALL ON audit_log, tasks TO {APP.name}; GRANT CREATE ON SCHEMA public TO PUBLIC", made.name)
-    cluster.psql(";\n".join(statements(APP.name, OWNER.name, made.name)), made.name, OWNER)
+    cluster.psql(";\n".join(statements(APP.name, OWNER.name)), made.name, OWNER)
     for sql in ("TRUNCATE tasks CASCADE", "UPDATE audit_log SET action = 'x'", "CREATE TABLE more (id int)"):
         with pytest.raises(RuntimeError, match="permission denied"):
             cluster.psql(sql, made.name, APP)
@@ -65,12 +65,21 @@ def test_running_them_again_takes_back_what_was_given_beyond(cluster: Server, ma
 
 def test_they_run_before_the_first_table_is_there(cluster: Server) -> None:
     database = cluster.create_database()
-    cluster.psql(";\n".join(statements(APP.name, OWNER.name, database.name)), database.name, OWNER)
+    cluster.psql(";\n".join(statements(APP.name, OWNER.name)), database.name, OWNER)
     cluster.psql("CREATE TABLE later (id serial)", database.name, OWNER)
     assert cluster.psql("SELECT count(*) FROM later", database.name, APP) == "0"
     cluster.drop_database(database.name)
 
 
-def test_names_are_quoted_whatever_they_hold() -> None:
-    first = statements('a"pp; DROP', "o wner", "d-b")[0]
-    assert first == 'GRANT CONNECT ON DATABASE "d-b" TO "a""pp; DROP"'
+def test_names_are_quoted_whatever_they_hold(cluster: Server) -> None:
+    database = cluster.create_database()
+    strange = "a\"pp's $do$; %I"
+    quoted = '"a""pp\'s $do$; %I"'
+    cluster.psql(f"DROP ROLE IF EXISTS {quoted}; CREATE ROLE {quoted}")
+
+    cluster.psql(";\n".join(statements(strange, OWNER.name)), database.name, OWNER)
+
+    given = cluster.psql(f"SELECT datacl::text FROM pg_database WHERE datname = '{database.name}'")
+    assert "$do$; %I" in given
+    cluster.drop_database(database.name)
+    cluster.psql(f"DROP ROLE {quoted}")

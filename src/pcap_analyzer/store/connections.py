@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from pcap_analyzer.store.engines import tool_engine
+from pcap_analyzer.store.engines import EngineOptions, service_engine, tool_engine
 from pcap_analyzer.store.faults import database_errors
 from pcap_analyzer.store.urls import DatabaseUrl
 
@@ -22,7 +22,19 @@ async def tool_connection(url: DatabaseUrl, purpose: str) -> AsyncIterator[Async
 
     Raises DatabaseUnavailable or StorageFull for what the database says about itself.
     """
-    engine = tool_engine(url, purpose)
+    async with _only_connection(tool_engine(url, purpose)) as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def service_connection(url: DatabaseUrl, options: EngineOptions) -> AsyncIterator[AsyncConnection]:
+    """A connection as the service has them, to look what they are like; raises what `tool_connection` does."""
+    async with _only_connection(service_engine(url, options)) as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def _only_connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     try:
         with database_errors():
             async with engine.connect() as connection:
