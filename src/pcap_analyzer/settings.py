@@ -15,7 +15,7 @@ from pcap_analyzer.store.urls import DatabaseUrls, parse_urls
 class Settings(BaseSettings):
     """Names are those of the environment, lower-cased. It is not `host` and `port`, because shells set HOST."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
 
     data_dir: Path = Field(Path("data"), description="Folder of the database, the captures and the reports.")
     database_url: str = Field(
@@ -66,6 +66,13 @@ class Settings(BaseSettings):
         ge=1,
         description="Analyses at the same time; where it is not set, one for every two processors.",
     )
+    metrics_token: str = Field(
+        "", repr=False, description="Who sends it (Authorization: Bearer …) gets /metrics; where it is not set, nobody."
+    )
+    metrics_port: int | None = Field(
+        None, ge=1, le=65_535, description="A port of its own for /metrics, without a token; not set: none."
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address of METRICS_PORT.")
     analysis_time_limit_s: float = Field(
         3600.0, gt=0, description="An analysis that takes longer is ended, in seconds."
     )

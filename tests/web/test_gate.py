@@ -35,6 +35,7 @@ EVERY_ROUTE: dict[tuple[str, str], Expected] = {
     ("POST", "/setup/{token}"): Expected(422, 422, 422, 422, 422),
     ("GET", "/health/live"): Expected(200, 200, 200, 200, 200),
     ("GET", "/health/ready"): Expected(200, 200, 200, 200, 200),
+    ("GET", "/metrics"): Expected(404, 404, 404, 404, 404),
     ("GET", "/"): Expected(401, 403, 403, 200, 200),
     ("POST", "/samples/slow-checkout"): Expected(401, 403, 403, 303, 303),
     ("GET", "/tasks/{task_id}"): Expected(401, 403, 403, 404, 404),

@@ -113,6 +113,11 @@ async def exists(session: AsyncSession, task_id: str) -> bool:
     return await tasks.exists(session, task_id)
 
 
+async def count_active(session: AsyncSession) -> dict[TaskStatus, int]:
+    """How many wait and how many run, whoever owns them."""
+    return await tasks.count_active(session)
+
+
 async def settle_uploads(session: AsyncSession, storage: Storage) -> int:
     """Remove captures whose task was never committed when the service ended: nobody was told that they are kept.
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
+import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from fastapi import Depends, FastAPI
@@ -17,9 +20,12 @@ from pcap_analyzer.errors import AppError
 from pcap_analyzer.settings import Settings
 from pcap_analyzer.web import errors, templating
 from pcap_analyzer.web.api import health, users
+from pcap_analyzer.web.api import metrics as figures
 from pcap_analyzer.web.api import tasks as tasks_api
+from pcap_analyzer.web.metrics import Measured
+from pcap_analyzer.web.opening import Opening
 from pcap_analyzer.web.pages import accounts, admin, tasks
-from pcap_analyzer.web.runtime import Runtime, keep_files_private, noticing_the_end, open_runtime
+from pcap_analyzer.web.runtime import Runtime, keep_files_private, noticing_the_end
 from pcap_analyzer.web.security import Headers, gate
 
 MAX_BODY_BYTES = 65_536  # forms and JSON are small; the upload of a capture has a limit of its own
@@ -36,20 +42,20 @@ class Static(StaticFiles):
         return response
 
 
-def create_app(settings: Settings, runtime: Runtime | None = None) -> FastAPI:
-    """The application around a runtime, or, without one, an application that opens and closes its own."""
+def create_app(settings: Settings, runtime: Runtime | None = None, opening: Opening | None = None) -> FastAPI:
+    """The application around a runtime or one that is on its way; without either it opens and closes its own."""
+    its_own = Opening(settings) if runtime is None and opening is None else None
+    known = runtime or opening or its_own
+    assert known is not None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if runtime is not None:
-            with noticing_the_end(runtime):
-                yield
-            return
         try:
-            async with open_runtime(settings) as opened:
-                app.state.runtime = opened
-                announce(opened, settings.public_url)  # the server listens later, and elsewhere than our settings say
-                with noticing_the_end(opened):
+            async with AsyncExitStack() as stack:
+                if its_own is not None:
+                    await stack.enter_async_context(its_own)
+                    await stack.enter_async_context(_admitting(app, its_own, settings))
+                with noticing_the_end(known.stopping):
                     yield
         except AppError as error:
             log.error("The service cannot start: %s", error)
@@ -64,14 +70,41 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> FastAPI:
         dependencies=[Depends(gate)],
         max_body_size=MAX_BODY_BYTES,
     )
-    app.state.runtime = runtime
+    app.state.settings, app.state.runtime, app.state.opening = settings, runtime, opening or its_own
+    app.state.metrics = known.metrics
     app.state.templates = templating.environment()
-    for router in (accounts.router, tasks.router, admin.router, tasks_api.router, users.router, health.router):
-        app.include_router(router)
+    for part in (accounts, tasks, admin, tasks_api, users, health, figures):
+        app.include_router(part.router)
     app.mount("/static", Static(directory=STATIC, check_dir=False))
     errors.register(app)
     app.add_middleware(Headers, settings=settings)
+    app.add_middleware(Measured, metrics=known.metrics)
     return app
+
+
+@asynccontextmanager
+async def _admitting(app: FastAPI, opening: Opening, settings: Settings) -> AsyncIterator[None]:
+    """Let people in when the runtime is there: before the server listens, or, where that takes long, while it does."""
+    runtime = await opening.in_order()
+    if runtime is not None:
+        app.state.runtime = runtime
+        announce(runtime, settings.public_url)  # the server listens later, and elsewhere than our settings say
+        yield
+        return
+    later = asyncio.create_task(_admit_later(app, opening, settings))
+    try:
+        yield
+    finally:
+        later.cancel()
+
+
+async def _admit_later(app: FastAPI, opening: Opening, settings: Settings) -> None:
+    try:
+        app.state.runtime = await opening.opened()
+    except AppError:
+        os.kill(os.getpid(), signal.SIGTERM)  # the server is not ours: it ends, and with it the process, by the signal
+        return
+    announce(app.state.runtime, settings.public_url)
 
 
 def announce(runtime: Runtime, base_url: str) -> None:

@@ -24,11 +24,11 @@ from pcap_analyzer.errors import (
     StorageUnavailable,
     UsageError,
 )
-from pcap_analyzer.web.deps import get_runtime
 from pcap_analyzer.web.security import recognise, security_headers
 from pcap_analyzer.web.templating import render
 from pcap_analyzer.web.views import ErrorView
 
+RETRY_AFTER_S = 5
 log = logging.getLogger(__name__)
 
 #: Where to look for what was not found, by the beginning of its address.
@@ -119,12 +119,19 @@ async def on_mistake(request: Request, error: Exception) -> Response:
     )
     response = await _answer(request, view)
     # This handler answers outside of the middleware that adds them everywhere else.
-    response.headers.update(security_headers(get_runtime(request).settings))
+    response.headers.update(security_headers(request.app.state.settings))
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
 async def _answer(request: Request, view: ErrorView) -> Response:
+    response = await _formatted(request, view)
+    if view.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+async def _formatted(request: Request, view: ErrorView) -> Response:
     if _wants_page(request):
         if not hasattr(request.state, "identity"):  # no route, so it has not been at the gate
             with suppress(AppError):

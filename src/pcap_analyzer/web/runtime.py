@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from pcap_analyzer.errors import StorageUnavailable, UsageError
+from pcap_analyzer.errors import AppError, UsageError
 from pcap_analyzer.jobs.embedded import Dispatcher, Limits
 from pcap_analyzer.jobs.sweeper import Sweeper
 from pcap_analyzer.keys import Keys, open_keys
@@ -22,11 +22,14 @@ from pcap_analyzer.services import accounts, tasks
 from pcap_analyzer.services.passwords import Passwords
 from pcap_analyzer.settings import Settings
 from pcap_analyzer.storage import Storage
-from pcap_analyzer.store import sealing, upgrade
-from pcap_analyzer.store.engines import EngineOptions
-from pcap_analyzer.store.session import Database, open_database
-from pcap_analyzer.store.urls import DatabaseUrls, SqliteUrl, parse_url
+from pcap_analyzer.store import chain, sealing, upgrade
+from pcap_analyzer.store.leader import leader_of
+from pcap_analyzer.store.session import Database, open_database, wait_for_database
+from pcap_analyzer.store.urls import DatabaseUrls, PostgresUrl, SqliteUrl
+from pcap_analyzer.web import folder
+from pcap_analyzer.web.metrics import Metrics
 
+COUNT_EVERY_S = 10.0
 log = logging.getLogger(__name__)
 
 
@@ -40,38 +43,115 @@ class Runtime:
     passwords: Passwords
     dispatcher: Dispatcher
     setup_link_path: str | None  # "/setup/TOKEN" while no administrator exists
+    metrics: Metrics
+    revisions: tuple[str, ...]  # that this release knows, oldest first
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  # set: long answers come to their end
 
 
 @asynccontextmanager
-async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
-    """Lock the data folder, bring the database to head, begin to work; at the end the same backwards.
+async def open_runtime(
+    settings: Settings,
+    *,
+    metrics: Metrics | None = None,
+    stopping: asyncio.Event | None = None,
+    said: Callable[[str], None] = log.warning,
+) -> AsyncIterator[Runtime]:
+    """Take the data folder, see to the database, begin to work; at the end the same backwards.
 
-    Raises UsageError when another service has the folder, StorageUnavailable or DatabaseUnavailable with the reason.
+    SQLite is upgraded and the folder is ours alone. PostgreSQL is waited for, `said` hears why, it has to be at head,
+    and other processes may share database and folder. Raises UsageError when another service is in the way,
+    StorageUnavailable or DatabaseUnavailable with the reason.
     """
-    url = parse_url(settings.database_url, data_dir=settings.data_dir)
-    assert isinstance(url, SqliteUrl)
+    urls, figures = settings.database_urls(), metrics or Metrics()
+    _warn_of_open_lines(urls)
     storage = Storage(settings.data_dir.absolute())
     storage.prepare()
-    with _folder_lock(storage.folder):
-        keys = open_keys(settings.secret_key, storage.folder)
-        storage.sweep_parts()
-        done = await upgrade.upgrade(url)
-        if done.before not in (None, done.after):
-            log.warning("the database was upgraded from revision %s to %s", done.before, done.after)
-        database = open_database(DatabaseUrls(url, url), EngineOptions(wal=settings.sqlite_wal))
-        dispatcher = Dispatcher(database, storage, Limits(settings.concurrent_analyses, settings.analysis_time_limit_s))
-        try:
-            await _seal(database, keys)
-            async with database.transaction() as session:
-                await tasks.settle_uploads(session, storage)
-                link = await accounts.new_setup_link(session, datetime.now(UTC))
-            await dispatcher.start()
-            async with _sweeping(settings, database, storage, dispatcher):
-                yield Runtime(settings, database, storage, Passwords(), dispatcher, link)
-        finally:
-            await dispatcher.stop()
-            await database.close()
+    async with AsyncExitStack() as stack:
+        if isinstance(urls.main, SqliteUrl):
+            stack.enter_context(folder.alone_on(storage.folder))
+            await _upgrade(urls.main)
+        else:
+            await _reach(urls, settings, said)
+        database = open_database(urls, settings.engine_options(), observer=figures)
+        stack.push_async_callback(database.close)
+        tidy = partial(_tidy, database, storage)
+        if isinstance(urls.main, SqliteUrl):
+            await tidy()
+        else:
+            await stack.enter_async_context(folder.together_on(storage.folder, tidy))
+        await _seal(database, open_keys(settings.secret_key, storage.folder))
+        now = datetime.now(UTC)
+        link = await database.write(lambda session: accounts.new_setup_link(session, now))
+        limits = Limits(settings.concurrent_analyses, settings.analysis_time_limit_s)
+        dispatcher = Dispatcher(database, storage, limits, leader=leader_of(urls.direct))
+        stack.push_async_callback(dispatcher.stop)
+        await dispatcher.start()
+        await stack.enter_async_context(_sweeping(settings, database, storage, dispatcher))
+        stack.enter_context(_watching(database, dispatcher, figures))
+        yield Runtime(
+            settings=settings,
+            database=database,
+            storage=storage,
+            passwords=Passwords(),
+            dispatcher=dispatcher,
+            setup_link_path=link,
+            metrics=figures,
+            revisions=chain.revisions(),
+            stopping=stopping or asyncio.Event(),
+        )
+
+
+@contextmanager
+def _watching(database: Database, dispatcher: Dispatcher, metrics: Metrics) -> Iterator[None]:
+    """Measure what no request shows."""
+    if database.replica is not None:
+        database.replica.watch()
+    metrics.watch(database)
+    counting = asyncio.create_task(_count_tasks(database, dispatcher, metrics))
+    try:
+        yield
+    finally:
+        counting.cancel()
+
+
+def _warn_of_open_lines(urls: DatabaseUrls) -> None:
+    """Say which connections somebody on the way could read or take over."""
+    for url in dict.fromkeys((urls.main, urls.direct, urls.replica)):
+        if isinstance(url, PostgresUrl) and url.warning:
+            log.warning("%s", url.warning)
+
+
+async def _upgrade(url: SqliteUrl) -> None:
+    done = await upgrade.upgrade(url)
+    if done.before not in (None, done.after):
+        log.warning("the database was upgraded from revision %s to %s", done.before, done.after)
+
+
+async def _reach(urls: DatabaseUrls, settings: Settings, said: Callable[[str], None]) -> None:
+    """Wait for the server, and refuse a database that this release cannot work on."""
+    if settings.database_pgbouncer and not settings.database_direct_url:
+        raise UsageError(
+            "DATABASE_PGBOUNCER needs DATABASE_DIRECT_URL too, which leads past it: in transaction mode no lock lasts."
+        )
+    direct = urls.direct
+    if isinstance(direct, PostgresUrl):
+        await wait_for_database(lambda: upgrade.check_at_start(direct), said=said)
+
+
+async def _tidy(database: Database, storage: Storage) -> None:
+    """Remove what services that have ended were receiving; nobody else is on the folder."""
+    await asyncio.to_thread(storage.sweep_parts)
+    await database.write(lambda session: tasks.settle_uploads(session, storage))
+
+
+async def _count_tasks(database: Database, dispatcher: Dispatcher, metrics: Metrics) -> None:
+    """Keep the figures of the queue up to date."""
+    while True:
+        metrics.leading(dispatcher.leads)
+        with suppress(AppError):  # the health of the database is said elsewhere
+            for status, count in (await database.look(tasks.count_active)).items():
+                metrics.queued(status.value, count)
+        await asyncio.sleep(COUNT_EVERY_S)
 
 
 @asynccontextmanager
@@ -103,34 +183,13 @@ async def _seal(database: Database, keys: Keys) -> None:
         )
 
 
-@contextmanager
-def _folder_lock(folder: Path) -> Iterator[None]:
-    """Keep a second service off the folder; the kernel drops the lock with the process, whatever ends it."""
-    path = folder / "serve.lock"
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StorageUnavailable(f"{path} cannot be written: {error.strerror}.") from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                f"Another service already runs on the data folder {folder}. "
-                "Stop it first, or name another folder with --data-dir or DATA_DIR."
-            ) from None
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def keep_files_private() -> None:
     """Captures hold other people's traffic, the database their password hashes: no other account may read new files."""
     os.umask(0o077)
 
 
 @contextmanager
-def noticing_the_end(runtime: Runtime) -> Iterator[None]:
+def noticing_the_end(stopping: asyncio.Event) -> Iterator[None]:
     """Set `stopping` as soon as a signal asks the server to stop: it waits for open answers, and streams would not end.
 
     The server's own handlers, which are in place by now, are called afterwards.
@@ -138,7 +197,7 @@ def noticing_the_end(runtime: Runtime) -> Iterator[None]:
     theirs = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def noticed(number: int, frame: FrameType | None) -> None:
-        runtime.stopping.set()
+        stopping.set()
         handler = theirs[signal.Signals(number)]
         if callable(handler):
             handler(number, frame)

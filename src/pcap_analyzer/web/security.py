@@ -8,15 +8,20 @@ from datetime import UTC, datetime
 from fastapi import Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pcap_analyzer.errors import Forbidden, NotAuthenticated
+from pcap_analyzer.errors import DatabaseUnreachable, Forbidden, NotAuthenticated
 from pcap_analyzer.services import accounts
 from pcap_analyzer.services.accounts import Identity
 from pcap_analyzer.settings import Settings
 from pcap_analyzer.store.session import AsyncSession
 from pcap_analyzer.web.runtime import Runtime
 
-PUBLIC = frozenset({"/login", "/logout", "/register", "/waiting", "/setup/{token}", "/health/live", "/health/ready"})
+PUBLIC = frozenset(
+    {"/login", "/logout", "/register", "/waiting", "/setup/{token}", "/health/live", "/health/ready", "/metrics"}
+)
 """Every route that answers somebody who was not let in; all others are closed to them."""
+
+WITHOUT_RUNTIME = frozenset({"/health/live", "/health/ready", "/metrics"})
+"""Of those, what machines ask, also while the service waits for its database; nobody is recognised there."""
 
 RECEIPT_LIFE_S = 30 * 86_400
 ADMIN_PREFIX = "/admin/"
@@ -32,12 +37,17 @@ async def gate(request: Request) -> None:
 
     The status is read from the database on every request. Raises Forbidden or NotAuthenticated.
     """
-    runtime: Runtime = request.app.state.runtime
+    runtime: Runtime | None = request.app.state.runtime
     request.state.identity, request.state.pending_count = None, 0
+    path = request.scope["route"].path
+    if path in WITHOUT_RUNTIME:
+        return
+    if runtime is None:
+        raise DatabaseUnreachable(f"The service is not ready yet. {request.app.state.opening.waits_for}")
     if request.method not in SAFE_METHODS and not comes_from_here(request, runtime.settings):
         raise Forbidden("This request came from another site, or does not say where it comes from.")
     identity = await recognise(request)
-    if request.scope["route"].path in PUBLIC:
+    if path in PUBLIC:
         return
     if identity is None:
         raise NotAuthenticated("Log in to see this.")
@@ -50,8 +60,10 @@ async def gate(request: Request) -> None:
 async def recognise(request: Request) -> Identity | None:
     """Who asks, noted for the frame of the page, with the number of people who wait where that is theirs to know."""
     request.state.identity, request.state.pending_count = None, 0
-    identity = await _identify(request, request.app.state.runtime)
-    request.state.identity = identity
+    runtime: Runtime | None = request.app.state.runtime
+    if runtime is not None:
+        request.state.identity = await _identify(request, runtime)
+    identity: Identity | None = request.state.identity
     return identity
 
 

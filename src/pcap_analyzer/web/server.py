@@ -9,13 +9,16 @@ import signal
 import socket
 
 import uvicorn
+from fastapi import FastAPI
 
 from pcap_analyzer.errors import UsageError
 from pcap_analyzer.settings import Settings
 from pcap_analyzer.web.app import announce, create_app
-from pcap_analyzer.web.runtime import keep_files_private, open_runtime
+from pcap_analyzer.web.opening import Opening
+from pcap_analyzer.web.runtime import keep_files_private
 
 GRACE_S = 5
+log = logging.getLogger(__name__)
 
 
 def run(settings: Settings) -> None:
@@ -68,11 +71,15 @@ def is_loopback(host: str) -> bool:
 
 
 async def _serve(settings: Settings) -> None:
-    # The folder comes before the port: who starts the service twice by mistake needs no other port.
-    async with open_runtime(settings) as runtime:
+    async with Opening(settings) as opening:
+        # The folder comes before the port: who starts the service twice by mistake needs no other port.
+        runtime = await opening.in_order()
         with _listen(settings.listen_host, settings.listen_port) as listener:
+            host = f"[{settings.listen_host}]" if ":" in settings.listen_host else settings.listen_host
+            address = settings.public_url or f"http://{host}:{listener.getsockname()[1]}"
+            app = create_app(settings, runtime, opening)
             config = uvicorn.Config(
-                create_app(settings, runtime),
+                app,
                 access_log=False,
                 log_config=None,
                 server_header=False,
@@ -82,9 +89,31 @@ async def _serve(settings: Settings) -> None:
             # running analyses are put back.
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda _number, _frame: None)
-            host = f"[{settings.listen_host}]" if ":" in settings.listen_host else settings.listen_host
-            announce(runtime, settings.public_url or f"http://{host}:{listener.getsockname()[1]}")
-            await uvicorn.Server(config).serve(sockets=[listener])
+            server = uvicorn.Server(config)
+            if runtime is not None:
+                announce(runtime, address)
+                await server.serve(sockets=[listener])
+            else:
+                log.warning("answering at %s that the database is waited for", address)
+                await _serve_while_waiting(server, listener, app, address)
+
+
+async def _serve_while_waiting(server: uvicorn.Server, listener: socket.socket, app: FastAPI, address: str) -> None:
+    """Answer that the service waits until it does not; raises AppError, with the server ended, if it waits in vain."""
+    opening: Opening = app.state.opening
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    opened = asyncio.create_task(opening.opened())
+    await asyncio.wait([serving, opened], return_when=asyncio.FIRST_COMPLETED)
+    if opened.done() and opened.exception() is None:
+        app.state.runtime = opened.result()
+        announce(opened.result(), address)
+    elif opened.done():
+        server.should_exit = True
+    else:
+        opened.cancel()
+    await serving
+    if opened.done():
+        opened.result()
 
 
 def _listen(host: str, port: int) -> socket.socket:
