@@ -1,11 +1,17 @@
 """Settings come from the environment and from .env; what was given on the command line wins."""
 
+import re
+import textwrap
 from pathlib import Path
 
 import pytest
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from pcap_analyzer import settings
 from pcap_analyzer.errors import UsageError
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
@@ -75,3 +81,50 @@ def test_a_public_url_needs_no_slash_at_its_end(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("PUBLIC_URL", "https://captures.example/")
 
     assert settings.load().public_url == "https://captures.example"
+
+
+def example_of(name: str, field: FieldInfo) -> str:
+    """The block of .env.example about a setting: its description, and the value that holds when nothing is set."""
+    default = "" if field.default is PydanticUndefined or field.default is None else field.default
+    value = str(default).lower() if isinstance(default, bool) else str(default)
+    help_lines = textwrap.wrap(field.description or "", 98, break_on_hyphens=False)
+    return "\n".join([*(f"# {line}" for line in help_lines), f"#{name.upper()}={value}"])
+
+
+def test_the_example_file_names_every_setting_with_its_help() -> None:
+    blocks = (ROOT / ".env.example").read_text().rstrip("\n").split("\n\n")
+    described = {example_of(name, field) for name, field in settings.Settings.model_fields.items()}
+
+    assert {block for block in blocks if re.search(r"^#?[A-Z_]+=", block, re.MULTILINE)} == described
+
+
+def test_the_example_file_changes_nothing_as_it_is_and_each_line_of_it_may_be_used(folder: Path) -> None:
+    text = (ROOT / ".env.example").read_text()
+    defaults = settings.load()
+
+    (folder / ".env").write_text(text)
+    untouched = settings.load()
+    given = [line[1:] for line in text.splitlines() if re.match(r"#[A-Z_]+=", line)]
+    (folder / ".env").write_text("\n".join(given))
+
+    assert untouched == defaults
+    assert settings.load() == defaults
+
+
+def test_an_old_number_of_hours_is_understood_and_nonsense_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings.load().report_ttl_hours is None
+    monkeypatch.setenv("REPORT_TTL_HOURS", "24")
+    assert settings.load().report_ttl_hours == 24.0
+    monkeypatch.setenv("REPORT_TTL_HOURS", "0")
+    with pytest.raises(UsageError, match="REPORT_TTL_HOURS is set to '0'"):
+        settings.load()
+
+
+def test_what_is_set_to_nothing_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in settings.Settings.model_fields:
+        monkeypatch.setenv(name.upper(), "")
+    everything_empty = settings.load()
+    for name in settings.Settings.model_fields:
+        monkeypatch.delenv(name.upper())
+
+    assert everything_empty == settings.load()
