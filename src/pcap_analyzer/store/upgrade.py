@@ -218,7 +218,7 @@ async def locked(url: DatabaseUrl) -> AsyncIterator[Locked]:
         _make_folder(url.path.parent)
         async with locks.lock_file(url.path.with_name(f"{url.path.name}.upgrade-lock")):
             found = await probe(url)
-            url.path.touch(mode=0o600)  # it holds password hashes, and is made by whoever comes first
+            _make_private(url.path)
             async with tool_connection(url, "upgrade") as connection:
                 yield Locked(connection, found)
         return
@@ -262,6 +262,14 @@ async def run_typed(url: DatabaseUrl, typed: Typed, run: Callable[[Connection], 
         if typed.command != "upgrade" or before != head():
             await _back_up_first(url, ready.found)
         await ready.connection.run_sync(run)
+
+
+def _make_private(path: Path) -> None:
+    """A new database is for its owner alone: it holds password hashes."""
+    try:
+        path.touch(mode=0o600)
+    except OSError as error:
+        raise StorageUnavailable(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def _make_folder(folder: Path) -> None:

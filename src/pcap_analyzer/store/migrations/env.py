@@ -24,13 +24,17 @@ def run_typed() -> None:
     try:
         url = entry_point.load().database_urls().direct
         if not context.is_offline_mode():
-            asyncio.run(upgrade.run_typed(url, typed, run_online))
+            asyncio.run(upgrade.run_typed(url, typed, lambda connection: run_online(connection, _say)))
         elif isinstance(url, SqliteUrl):
             raise CommandError("SQL is written for PostgreSQL; tables of SQLite are rebuilt from what they hold.")
         else:
             run_offline()
     except AppError as error:
         raise CommandError(str(error)) from error
+
+
+def _say(what: str) -> None:
+    context.config.print_stdout("%s", what)
 
 
 async def run_on(engine: AsyncEngine) -> None:

@@ -1,4 +1,4 @@
-"""Indexes for the lists, the queue and the search of tasks.
+"""Indexes for the lists, the queue and the search of tasks, and for logins however they are capitalised.
 
 There is none on (owner_id, created_at): every list is sorted by uploaded_at, and only that one is ever asked for.
 """
@@ -23,6 +23,8 @@ def upgrade() -> None:
     waiting = text("status IN ('pending', 'processing')")
     build_index("idx_tasks_active", "tasks", ["status", "uploaded_at", "task_id"], postgresql_where=waiting)
     build_index("idx_audit_log_at_brin", "audit_log", ["at"], postgresql_using="brin")
+    for column in ("username", "email"):
+        build_index(f"idx_users_{column}_lower", "users", [text(f"lower({column})")])
     if make_trigrams():
         build_index("idx_tasks_search_trigrams", "tasks", TRIGRAMS, postgresql_using="gin")
 
@@ -32,5 +34,7 @@ def downgrade() -> None:
     remove_index("idx_tasks_owner_uploaded", "tasks")
     if op.get_context().dialect.name == "postgresql":
         remove_index("idx_tasks_search_trigrams", "tasks")
+        for column in ("email", "username"):
+            remove_index(f"idx_users_{column}_lower", "users")
         remove_index("idx_audit_log_at_brin", "audit_log")
         remove_index("idx_tasks_active", "tasks")
