@@ -111,4 +111,4 @@ def test_a_start_with_another_key_says_that_secrets_cannot_be_opened(deployment:
         with service(deployment, SECRET_KEY=secret_key) as running:
             log = running.log.read_text()
 
-    assert "1 secrets cannot be opened: they were stored with another SECRET_KEY or secret.key" in log
+    assert "secrets of second factors cannot be opened, stored with another SECRET_KEY or secret.key: 1" in log

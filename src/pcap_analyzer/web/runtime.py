@@ -174,12 +174,17 @@ async def _seal(database: Database, keys: Keys) -> None:
     """End what clear text an older release left of people's second factor."""
     sealed = await database.write(lambda session: sealing.seal_stored(session, keys))
     if sealed.secrets or sealed.code_lists:
-        log.warning("sealed %d secrets and hashed %d lists of recovery codes", sealed.secrets, sealed.code_lists)
+        log.warning(
+            "second factors no longer lie in clear text: secrets %d, recovery codes of people %d",
+            sealed.secrets,
+            sealed.code_lists,
+        )
     if sealed.malformed:
-        log.warning("%d lists of recovery codes cannot be read; they are left as they are", sealed.malformed)
+        log.warning("lists of recovery codes that cannot be read are left as they are: %d", sealed.malformed)
     if sealed.unreadable:
         log.error(
-            "%d secrets cannot be opened: they were stored with another SECRET_KEY or secret.key", sealed.unreadable
+            "secrets of second factors cannot be opened, stored with another SECRET_KEY or secret.key: %d",
+            sealed.unreadable,
         )
 
 
