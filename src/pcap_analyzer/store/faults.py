@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import asyncpg
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -70,6 +71,13 @@ def connection_is_lost(error: BaseException) -> bool:
     return isinstance(error, OSError | TimeoutError)
 
 
+def is_duplicate(error: BaseException) -> bool:
+    """Whether a unique index refused a row."""
+    cause = _cause(error)
+    unique = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+    return sqlstate(cause) == "23505" or getattr(cause, "sqlite_errorcode", None) in unique
+
+
 def another_try_helps(error: BaseException) -> str | None:
     """Why the whole transaction is worth another try, in a word for the metrics; None when it is not."""
     cause = _cause(error)
@@ -78,6 +86,8 @@ def another_try_helps(error: BaseException) -> str | None:
         return state
     if sqlite_code(cause) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return "SQLITE_BUSY"
+    if isinstance(cause, AsyncAdapt_asyncpg_dbapi.InvalidCachedStatementError):
+        return "schema"  # an upgrade has changed a column's type under a statement that was prepared before
     return "connection" if connection_is_lost(error) else None
 
 

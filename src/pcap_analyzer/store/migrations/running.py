@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from alembic import context
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.util import await_only
 
-from pcap_analyzer.errors import DatabaseUnavailable
+from pcap_analyzer.errors import DatabaseUnavailable, DatabaseUnreachable
 from pcap_analyzer.store import faults
 from pcap_analyzer.store.migrations.checks import RevisionCheck
 from pcap_analyzer.store.migrations.drift import models_for
@@ -18,6 +18,10 @@ from pcap_analyzer.store.models import Base
 
 #: Between tries for a lock that somebody else holds; queries that queued up behind ours get through meanwhile.
 PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0)
+LOST = (
+    "The connection to the database was lost in the middle of a revision. What was finished stays, the rest was rolled "
+    "back: run `pcap-analyzer db upgrade` again."
+)
 LOCKED = frozenset({"55P03", "40P01"})
 
 
@@ -38,6 +42,8 @@ def run_online(connection: Connection, on_step: Callable[[str], None] | None = N
         try:
             with context.begin_transaction():
                 context.run_migrations()
+        except PendingRollbackError as error:  # what Alembic meets when it tidies up after a lost connection
+            raise DatabaseUnreachable(LOST) from error
         except DBAPIError as error:
             if faults.sqlstate(error.orig) not in LOCKED:
                 raise
