@@ -83,7 +83,13 @@ def test_without_a_key_a_file_is_made_once_for_its_owner_alone(tmp_path: Path) -
 
     assert open_keys("", tmp_path).open_sealed(sealed) == "text"
     assert [path.name for path in tmp_path.iterdir()] == ["secret.key"]
-    assert ((tmp_path / "secret.key").stat().st_mode & 0o777, len(made)) == (0o600, 32)
+    assert ((tmp_path / "secret.key").stat().st_mode & 0o777, len(made.strip())) == (0o600, 43)  # 32 bytes in base 64
+
+
+def test_what_the_file_says_may_be_given_as_secret_key_elsewhere(tmp_path: Path) -> None:
+    sealed = open_keys("", tmp_path).seal("text")
+
+    assert open_keys((tmp_path / "secret.key").read_text().strip(), Path("/nowhere")).open_sealed(sealed) == "text"
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
@@ -95,12 +101,14 @@ def test_a_file_that_others_may_use_is_refused(tmp_path: Path, mode: int) -> Non
         open_keys("", tmp_path)
 
 
-def test_an_empty_file_is_refused_and_not_replaced(tmp_path: Path) -> None:
-    (tmp_path / "secret.key").touch(mode=0o600)
+@pytest.mark.parametrize("content", [b"", b" \n"])
+def test_an_empty_file_is_refused_and_not_replaced(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "secret.key").write_bytes(content)
+    (tmp_path / "secret.key").chmod(0o600)
 
     with pytest.raises(KeyUnusable, match="is empty"):
         open_keys("", tmp_path)
-    assert (tmp_path / "secret.key").read_bytes() == b""
+    assert (tmp_path / "secret.key").read_bytes() == content
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

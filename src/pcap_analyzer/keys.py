@@ -83,6 +83,7 @@ def is_code_hash(text: str) -> bool:
 def open_keys(secret_key: str, data_dir: Path) -> Keys:
     """The keys of SECRET_KEY, or, where it is empty, of `data_dir`/secret.key, which is made when there is none.
 
+    Both are text and count alike: whoever moves to several hosts sets SECRET_KEY to what the file says.
     Raises KeyUnusable when the file is empty, readable by others, or cannot be read or made.
     """
     if not secret_key:
@@ -111,7 +112,7 @@ def _of_file(path: Path) -> bytes:
         if not path.exists():
             _make(path)
         with path.open("rb") as file:
-            mode, master = os.fstat(file.fileno()).st_mode, file.read()
+            mode, master = os.fstat(file.fileno()).st_mode, file.read().strip()
     except OSError as error:
         raise KeyUnusable(f"{path} cannot be read or made: {error.strerror}.") from error
     if stat.S_IMODE(mode) & 0o077:
@@ -131,7 +132,7 @@ def _make(path: Path) -> None:
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(KEY_BYTES))
+            file.write(f"{secrets.token_urlsafe(KEY_BYTES)}\n".encode())
             file.flush()
             os.fsync(file.fileno())
         try:
