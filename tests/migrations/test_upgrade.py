@@ -1,7 +1,7 @@
-"""The way to head: backups, locks, refusals, and Alembic typed by hand."""
+"""The way to head and back: backups, locks, refusals."""
 
+import asyncio
 import hashlib
-import os
 import sqlite3
 import subprocess
 import sys
@@ -9,25 +9,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
-from pcap_analyzer.errors import AppError, DatabaseUnavailable, StorageFull, UnknownSchema
-from pcap_analyzer.store import backups, upgrade
-from pcap_analyzer.store.urls import SqliteUrl
-from tests.migrations import old
-
-CHECKOUT = Path(__file__).parents[2]
-
-
-def alembic(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "alembic", *arguments],
-        cwd=CHECKOUT,
-        env={**os.environ, "DATA_DIR": str(data_dir), "DATABASE_URL": ""},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+from pcap_analyzer.errors import AppError, Conflict, DatabaseUnavailable, StorageFull, UnknownSchema, UsageError
+from pcap_analyzer.store import backups, chain, locks, upgrade
+from pcap_analyzer.store.connections import on_connection, tool_connection
+from pcap_analyzer.store.migrations.drift import differences
+from pcap_analyzer.store.urls import DatabaseUrl, PostgresUrl, SqliteUrl
+from tests.migrations import old, seeds
+from tests.postgres import OWNER, Server
 
 
 def digest(path: Path) -> str:
@@ -148,12 +138,13 @@ async def test_an_unknown_schema_is_refused_and_stays_byte_for_byte_the_same(tmp
 
 
 async def test_a_database_of_a_newer_release_is_refused_with_both_ways_out(tmp_path: Path) -> None:
-    url = SqliteUrl(tmp_path / "newer.db")
-    await upgrade.upgrade(url)
+    url = await old.build(tmp_path / "newer.db", old.CHAIN[0])
+    backup = (await upgrade.upgrade(url)).backup
+    assert backup is not None
     with closing(sqlite3.connect(url.path)) as database, database:
         database.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
 
-    with pytest.raises(DatabaseUnavailable, match=r"ffffffffffff.*newer.*backup"):
+    with pytest.raises(DatabaseUnavailable, match=rf"ffffffffffff.*newer.*{backup.name}"):
         await upgrade.upgrade(url)
 
 
@@ -187,37 +178,90 @@ async def test_a_database_whose_writer_was_killed_is_rolled_back_and_used(tmp_pa
     assert old.dump(url.path) == before
 
 
-async def test_alembic_typed_by_hand_upgrades_with_a_backup_and_finds_nothing_left_to_generate(tmp_path: Path) -> None:
-    await old.build(tmp_path / "pcap_analyzer.db", old.CHAIN[0])
+async def test_a_second_upgrade_waits_for_the_first(tmp_path: Path) -> None:
+    url = await old.build(tmp_path / "old.db", old.CHAIN[-1])
 
-    upgraded = alembic(tmp_path, "upgrade", "head")
-    checked = alembic(tmp_path, "check")
+    async with upgrade.locked(url):
+        second = asyncio.create_task(upgrade.upgrade(url))
+        waiting, _ = await asyncio.wait([second], timeout=0.5)
+    done = await second
 
-    assert upgraded.returncode == 0, upgraded.stderr
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert "No new upgrade operations" in checked.stdout
-    assert len(list(tmp_path.glob("*.backup-*"))) == 1
-
-
-def test_alembic_typed_by_hand_says_what_is_wrong_in_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "pcap_analyzer.db").write_text("not a database, but long enough to be looked at as one" * 20)
-
-    refused = alembic(tmp_path, "upgrade", "head")
-
-    assert refused.returncode != 0
-    assert "cannot be read as a SQLite database" in refused.stdout + refused.stderr
-    assert "Traceback" not in refused.stderr
+    assert not waiting
+    assert done.after == chain.head()
 
 
-async def test_processes_that_upgrade_at_once_apply_each_revision_once(tmp_path: Path) -> None:
-    url = await old.build(tmp_path / "old.db", old.CHAIN[0])
-    program = (
-        "import asyncio, sys; from pathlib import Path; from pcap_analyzer.store import upgrade; "
-        "from pcap_analyzer.store.urls import SqliteUrl; asyncio.run(upgrade.upgrade(SqliteUrl(Path(sys.argv[1]))))"
-    )
+async def test_an_upgrade_that_waits_in_vain_says_so(url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "FILE_PATIENCE_S", 0.3)
+    monkeypatch.setattr(locks, "SERVER_PATIENCE_S", 0.3)
 
-    racing = [subprocess.Popen([sys.executable, "-c", program, str(url.path)]) for _ in range(4)]
+    async with upgrade.locked(url):
+        with pytest.raises(DatabaseUnavailable, match="Another process has been upgrading"):
+            await upgrade.upgrade(url)
 
-    assert [process.wait(60) for process in racing] == [0, 0, 0, 0]
-    assert (await upgrade.probe(url)).revision == upgrade.head()
-    assert len(list(tmp_path.glob("old.db.backup-*"))) == 1
+
+async def test_a_schema_on_a_server_that_names_no_revision_is_refused(postgres_url: PostgresUrl) -> None:
+    async with tool_connection(postgres_url, "test") as connection:
+        await connection.execute(text("CREATE TABLE users (name text)"))
+        await connection.commit()
+
+    with pytest.raises(UnknownSchema, match="users"):
+        await upgrade.upgrade(postgres_url)
+
+
+async def test_tables_of_others_on_the_server_are_left_alone(postgres_url: PostgresUrl) -> None:
+    async with tool_connection(postgres_url, "test") as connection:
+        await connection.execute(text("CREATE TABLE spatial_ref_sys (srid integer)"))
+        await connection.commit()
+
+    assert (await upgrade.upgrade(postgres_url)).after == chain.head()
+
+
+async def test_without_the_right_to_make_the_extension_the_upgrade_says_what_is_slower(
+    cluster: Server, postgres_url: PostgresUrl, caplog: pytest.LogCaptureFixture
+) -> None:
+    cluster.psql(f'ALTER DATABASE "{postgres_url.database}" OWNER TO {cluster.superuser.name}')
+    cluster.psql("GRANT ALL ON SCHEMA public TO pcap_owner", postgres_url.database)
+
+    await upgrade.upgrade(postgres_url)
+
+    assert "searching tasks for a text reads all of them" in caplog.text
+    assert await on_connection(postgres_url, "test", differences) == []
+
+
+async def test_the_printed_sql_makes_the_same_schema(cluster: Server, postgres_url: PostgresUrl) -> None:
+    sql = await upgrade.upgrade_sql(postgres_url)
+
+    cluster.psql(sql, postgres_url.database, OWNER)
+
+    assert await upgrade.upgrade_sql(postgres_url) == ""
+    assert (await upgrade.probe(postgres_url)).revision == chain.head()
+    assert await on_connection(postgres_url, "test", differences) == []
+
+
+async def test_going_back_over_rows_is_refused_with_what_would_be_lost(url: DatabaseUrl) -> None:
+    await upgrade.upgrade(url)
+    await seeds.sow(url, chain.head())
+
+    with pytest.raises(Conflict) as refused:
+        await upgrade.downgrade(url, old.CHAIN[-1], allow_data_loss=False)
+
+    assert all(what in str(refused.value) for what in ("audit_log (1 rows)", "tasks.attempt (1 values)"))
+    assert "interruptions" not in str(refused.value)
+    assert (await upgrade.probe(url)).revision == chain.head()
+
+
+async def test_going_back_without_rows_in_the_way_needs_no_leave(url: DatabaseUrl) -> None:
+    await upgrade.upgrade(url)
+
+    done = await upgrade.downgrade(url, "-3", allow_data_loss=False)
+
+    assert done.after == (await upgrade.probe(url)).revision == chain.revisions()[-4]
+
+
+async def test_going_back_to_what_is_newer_or_unknown_is_refused(url: DatabaseUrl) -> None:
+    await upgrade.apply(url, old.CHAIN[1])
+
+    with pytest.raises(UsageError, match="older than"):
+        await upgrade.downgrade(url, chain.head(), allow_data_loss=True)
+    with pytest.raises(UsageError, match="knows no revision ffff"):
+        await upgrade.downgrade(url, "ffff", allow_data_loss=True)

@@ -1,0 +1,81 @@
+"""Alembic, typed by hand in the checkout, on both databases."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pcap_analyzer.store import chain, upgrade
+from pcap_analyzer.store.urls import DatabaseUrl, SqliteUrl
+from tests.migrations import old, programs, seeds
+
+
+def alembic(url: DatabaseUrl, *arguments: str) -> str:
+    """What it printed; raises CalledProcessError with what it complained of."""
+    done = subprocess.run(
+        [sys.executable, "-m", "alembic", *arguments],
+        cwd=programs.CHECKOUT,
+        env={**os.environ, "DATABASE_URL": programs.written(url)},
+        capture_output=True,
+        text=True,
+        timeout=programs.WITHIN_S,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(done.stdout + done.stderr)
+    return done.stdout
+
+
+async def test_it_upgrades_and_finds_nothing_left_to_generate(url: DatabaseUrl) -> None:
+    await upgrade.apply(url, old.CHAIN[0])
+
+    upgraded = alembic(url, "upgrade", "head")
+    current = alembic(url, "current")
+
+    assert f"up to {chain.head()}" in upgraded
+    assert current == f"{chain.head()} (head)\n"
+    assert "No new upgrade operations" in alembic(url, "check")
+
+
+async def test_on_sqlite_it_makes_a_backup(tmp_path: Path) -> None:
+    url = await old.build(tmp_path / "old.db", old.CHAIN[0])
+
+    alembic(url, "upgrade", "head")
+
+    assert len(list(tmp_path.glob("*.backup-*"))) == 1
+
+
+async def test_it_goes_back_only_with_leave_to_lose_rows(url: DatabaseUrl) -> None:
+    await upgrade.apply(url, "head")
+    await seeds.sow(url, chain.head())
+
+    with pytest.raises(RuntimeError, match="allow_data_loss=yes"):
+        alembic(url, "downgrade", old.CHAIN[-1])
+    alembic(url, "-x", "allow_data_loss=yes", "downgrade", old.CHAIN[-1])
+
+    assert (await upgrade.probe(url)).revision == old.CHAIN[-1]
+
+
+def test_its_history_reads_like_a_list(tmp_path: Path) -> None:
+    lines = alembic(SqliteUrl(tmp_path / "none.db"), "history").splitlines()
+
+    assert len(lines) == len(chain.revisions())
+    assert lines[-1].startswith("<base> -> eba0e1bcc7ec, Initial schema with user approval")
+
+
+def test_it_says_what_is_wrong_in_a_sentence(tmp_path: Path) -> None:
+    url = SqliteUrl(tmp_path / "text.db")
+    url.path.write_text("not a database, but long enough to be looked at as one" * 20)
+
+    with pytest.raises(RuntimeError) as refused:
+        alembic(url, "upgrade", "head")
+
+    assert "cannot be read as a SQLite database" in str(refused.value)
+    assert "Traceback" not in str(refused.value)
+
+
+def test_sql_for_sqlite_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="SQL is written for PostgreSQL"):
+        alembic(SqliteUrl(tmp_path / "none.db"), "upgrade", "head", "--sql")
