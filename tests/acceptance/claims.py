@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.captures import made, plans
 from benchmarks.programs import CAT, OURS, TSHARK, Cost, Program, run, typical
+from tests.acceptance import database_habits
 from tests.acceptance.claim import ROOT, Claim, Outcome, tests_in
 
 CACHE = ROOT / ".cache" / "benchmarks"
@@ -102,4 +103,5 @@ CLAIMS = (
         "`python -m pytest tests/conventions/test_layers.py`",
         tests_in("tests/conventions/test_layers.py"),
     ),
+    *database_habits.CLAIMS,
 )
