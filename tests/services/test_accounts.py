@@ -9,6 +9,7 @@ from sqlalchemy import text
 from pcap_analyzer.errors import Conflict, Forbidden, NotFound
 from pcap_analyzer.services import accounts
 from pcap_analyzer.services.accounts import ABSOLUTE, IDLE, Identity, Registration
+from pcap_analyzer.store import sessions
 from pcap_analyzer.store.session import AsyncSession, Database
 from pcap_analyzer.store.users import UserStatus
 
@@ -91,14 +92,16 @@ async def test_a_setup_link_makes_one_administrator(database: Database) -> None:
             await accounts.create_first_admin(session, token, replace(FORM, username="eve"), "hash", NOW)
 
 
-async def test_a_new_setup_link_makes_the_earlier_ones_void_and_each_expires(database: Database) -> None:
+async def test_setup_links_of_several_processes_are_valid_until_one_is_used_and_each_expires(
+    database: Database,
+) -> None:
     async with database.transaction() as session:
-        first = str(await accounts.new_setup_link(session, NOW)).removeprefix("/setup/")
-        second = str(await accounts.new_setup_link(session, NOW)).removeprefix("/setup/")
+        links = [str(await accounts.new_setup_link(session, NOW)).removeprefix("/setup/") for _ in range(2)]
 
-        assert not await accounts.setup_link_is_valid(session, first, NOW)
-        assert await accounts.setup_link_is_valid(session, second, NOW)
-        assert not await accounts.setup_link_is_valid(session, second, NOW + timedelta(hours=24))
+        assert [await accounts.setup_link_is_valid(session, link, NOW) for link in links] == [True, True]
+        assert not await accounts.setup_link_is_valid(session, links[1], NOW + timedelta(hours=24))
+        assert await sessions.use_setup_link(session, accounts.digest(links[0]), NOW)
+        assert [await sessions.use_setup_link(session, accounts.digest(link), NOW) for link in links] == [False, False]
 
 
 async def test_tokens_are_stored_as_hashes_only(database: Database) -> None:
@@ -161,7 +164,7 @@ async def test_approval_lets_in_and_asks_to_log_in_anew(database: Database) -> N
     async with database.transaction() as session:
         root, user_id = await admin(session), await registered(session)
         waiting = await accounts.complete_login(session, user_id, NOW)
-        await accounts.approve(session, root, user_id, NOW)
+        await accounts.approve_user(session, root, user_id, NOW)
 
         assert await accounts.identify(session, waiting, NOW) is None
         assert (await identity(session, user_id)).status is UserStatus.ACTIVE
@@ -170,7 +173,7 @@ async def test_approval_lets_in_and_asks_to_log_in_anew(database: Database) -> N
 async def test_who_is_declined_reads_why(database: Database) -> None:
     async with database.transaction() as session:
         root, user_id = await admin(session), await registered(session)
-        await accounts.reject(session, root, user_id, " Ask your team lead. ", NOW)
+        await accounts.reject_user(session, root, user_id, " Ask your team lead. ", NOW)
 
         declined = await identity(session, user_id)
 
@@ -181,19 +184,19 @@ async def test_who_is_declined_reads_why(database: Database) -> None:
 async def test_a_second_decision_is_a_conflict_and_nobody_is_not_found(database: Database) -> None:
     async with database.transaction() as session:
         root, user_id = await admin(session), await registered(session)
-        await accounts.approve(session, root, user_id, NOW)
+        await accounts.approve_user(session, root, user_id, NOW)
 
         with pytest.raises(Conflict):
-            await accounts.reject(session, root, user_id, "", NOW)
+            await accounts.reject_user(session, root, user_id, "", NOW)
         with pytest.raises(NotFound):
-            await accounts.approve(session, root, "nobody", NOW)
+            await accounts.approve_user(session, root, "nobody", NOW)
 
 
 async def test_only_administrators_decide(database: Database) -> None:
     async with database.transaction() as session:
         root, user_id = await admin(session), await registered(session)
-        await accounts.approve(session, root, user_id, NOW)
+        await accounts.approve_user(session, root, user_id, NOW)
         ann = await identity(session, user_id)
 
         with pytest.raises(Forbidden):
-            await accounts.approve(session, ann, user_id, NOW)
+            await accounts.approve_user(session, ann, user_id, NOW)

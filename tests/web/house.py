@@ -68,9 +68,9 @@ class House:
             user_id = await accounts.register(session, form, hashed, now)
             assert user_id is not None
             if admin is not None and decision == "approve":
-                await accounts.approve(session, admin, user_id, now)
+                await accounts.approve_user(session, admin, user_id, now)
             elif admin is not None:
-                await accounts.reject(session, admin, user_id, "Ask your lead.", now)
+                await accounts.reject_user(session, admin, user_id, "Ask your lead.", now)
             return await accounts.complete_login(session, user_id, now)
 
     async def _identity(self, token: str) -> Identity:
@@ -92,8 +92,10 @@ class House:
 
 @asynccontextmanager
 async def open_house(data_dir: Path, **changed: object) -> AsyncIterator[House]:
+    """A service on a new SQLite database, or on the PostgreSQL at head that `database_url` names."""
     settings = Settings(data_dir=data_dir, public_url=ORIGIN, free_space_reserve_bytes=0, **changed)  # type: ignore[arg-type]
-    at_head(data_dir / "pcap_analyzer.db")
+    if not settings.database_url:
+        at_head(data_dir / "pcap_analyzer.db")
     async with open_runtime(settings) as runtime:
         cheaper = replace(runtime, passwords=Passwords(CHEAP))
         yield House(cheaper, create_app(settings, cheaper))

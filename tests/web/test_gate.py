@@ -57,6 +57,7 @@ EVERY_ROUTE: dict[tuple[str, str], Expected] = {
     ("DELETE", "/api/v1/tasks/{task_id}"): Expected(401, 403, 403, 404, 404),
     ("GET", "/api/v1/tasks/{task_id}/events"): Expected(401, 403, 403, 404, 404),
     ("GET", "/api/v1/users/me"): Expected(401, 403, 403, 200, 200),
+    ("GET", "/api/v1/users"): Expected(401, 403, 403, 403, 200),
 }
 
 
@@ -124,7 +125,7 @@ async def test_a_status_that_changes_counts_from_the_next_request(house: House) 
     async with house.client(uma) as client:
         before = (await client.get("/api/v1/users/me")).status_code
         async with house.runtime.database.transaction() as session:
-            await session.execute(text("UPDATE users SET is_active = 0 WHERE username = 'uma'"))
+            await session.execute(text("UPDATE users SET is_active = false WHERE username = 'uma'"))
         after = (await client.get("/api/v1/users/me")).status_code
 
     assert (before, after) == (200, 403)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import secrets
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,16 +11,23 @@ from urllib.parse import quote
 
 from pcap_analyzer.errors import Conflict, Forbidden, NotFound
 from pcap_analyzer.services import passwords
-from pcap_analyzer.store import sessions, users
-from pcap_analyzer.store.models import Role, User
+from pcap_analyzer.store import audit, outbox, sessions, users
+from pcap_analyzer.store.audit import NewEntry
+from pcap_analyzer.store.models import AuditAction, OutboxKind, Role, User
 from pcap_analyzer.store.session import AsyncSession
-from pcap_analyzer.store.users import NewUser, Usage, UserStatus
+from pcap_analyzer.store.users import NewUser, Usage, UserPage, UserStatus
 
 IDLE = timedelta(hours=1)
 ABSOLUTE = timedelta(hours=24)
 TOUCH_EVERY = timedelta(minutes=1)
 SETUP_LINK_LIFE = timedelta(hours=24)
 MAX_REASON_CHARACTERS = 2000
+MESSAGES = {
+    AuditAction.USER_APPROVED: OutboxKind.ACCESS_APPROVED,
+    AuditAction.USER_REJECTED: OutboxKind.ACCESS_REJECTED,
+    AuditAction.USER_SUSPENDED: OutboxKind.ACCESS_SUSPENDED,
+    AuditAction.USER_RESTORED: OutboxKind.ACCESS_RESTORED,
+}
 
 
 @dataclass(frozen=True)
@@ -67,11 +72,17 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """What was decided about somebody's request."""
+class Unnamed:
+    """Who acts without an account, as the audit log calls them."""
 
-    status: UserStatus
-    rejection_reason: str | None
+    username: str
+    user_id: None = None
+
+
+COMMAND_LINE = Unnamed("command line")
+SETUP_LINK = Unnamed("setup link")
+#: Who decides. Somebody on the command line of the server could change the database in any case.
+Actor = Identity | Unnamed
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,7 @@ class People:
     pending: Sequence[User]
     decided: Sequence[User]
     usage: dict[str, Usage]
+    deciders: dict[str, str]  # user names by id, of who decided
 
 
 def refusals(form: Registration) -> tuple[Refusal, ...]:
@@ -111,39 +123,23 @@ def refusals(form: Registration) -> tuple[Refusal, ...]:
 
 async def register(session: AsyncSession, form: Registration, hashed_password: str, now: datetime) -> str | None:
     """Queue somebody for approval; the id, or None when a name is taken, which the answer must not betray."""
-    if await users.is_taken(session, form.username.strip(), form.email.strip()):
+    try:
+        user = await users.add(session, _new_user(form, hashed_password, Role.USER, now))
+    except Conflict:
         return None
-    new = _new_user(form, hashed_password, Role.USER, now)
-    return (await users.add(session, new)).id
+    await _note(session, Unnamed(user.username), user, _Change(AuditAction.USER_CREATED, now))
+    return user.id
 
 
-def receipt(user_id: str, hashed_password: str) -> str:
-    """What a browser keeps of a request, to look again where it stands without a login; it opens nothing else.
-
-    It needs no secret of its own: the salted hash of the password never leaves the server.
-    """
-    return f"{user_id}.{hmac.new(hashed_password.encode(), user_id.encode(), 'sha256').hexdigest()}"
-
-
-async def receipt_of(session: AsyncSession, identity: Identity) -> str:
-    """The receipt of somebody who is logged in; raises NotFound when the account is gone."""
-    user = await users.by_id(session, identity.user_id)
-    if user is None:
-        raise NotFound("This account no longer exists.")
-    return receipt(user.id, user.hashed_password)
-
-
-def empty_receipt() -> str:
-    """Looks like a receipt, for a request that was dropped because a name is taken."""
-    return f"{uuid.uuid4()}.{secrets.token_hex(32)}"
-
-
-async def standing(session: AsyncSession, shown: str) -> Standing | None:
-    """Where the request of a receipt stands; None for one that leads nowhere."""
-    user = await users.by_id(session, shown.partition(".")[0])
-    if user is None or not hmac.compare_digest(receipt(user.id, user.hashed_password).encode(), shown.encode()):
-        return None
-    return Standing(users.status_of(user), user.rejection_reason)
+async def create_admin(
+    session: AsyncSession, actor: Actor, form: Registration, hashed_password: str, now: datetime
+) -> User:
+    """Make an administrator, who is approved at once. Raises Forbidden, or Conflict when a name is taken."""
+    _require_admin(actor)
+    user = await users.add(session, _new_user(form, hashed_password, Role.ADMIN, now))
+    await _note(session, actor, user, _Change(AuditAction.USER_CREATED, now))
+    await _note(session, actor, user, _Change(AuditAction.USER_APPROVED, now))
+    return user
 
 
 async def nobody_can_log_in(session: AsyncSession) -> bool:
@@ -158,11 +154,10 @@ async def create_first_admin(
 
     Raises NotFound for a link that is not valid, Conflict when the names are taken.
     """
+    await users.take_turns(session)
     if not await sessions.use_setup_link(session, digest(token), now) or await users.has_admin(session):
         raise NotFound("This setup link is no longer valid: start the service again, and it prints a new one.")
-    if await users.is_taken(session, form.username.strip(), form.email.strip()):
-        raise Conflict("An account with this name or address exists already.")
-    return (await users.add(session, _new_user(form, hashed_password, Role.ADMIN, now))).id
+    return (await create_admin(session, SETUP_LINK, form, hashed_password, now)).id
 
 
 def _new_user(form: Registration, hashed_password: str, role: Role, now: datetime) -> NewUser:
@@ -177,11 +172,14 @@ def _new_user(form: Registration, hashed_password: str, role: Role, now: datetim
 
 
 async def new_setup_link(session: AsyncSession, now: datetime) -> str | None:
-    """The path that makes the first administrator, once; None when there is one. Earlier links become void."""
+    """The path that makes the first administrator, once; None when there is one.
+
+    Those that other processes have printed stay valid: whichever is used first makes all others void.
+    """
     if await users.has_admin(session):
         return None
     token = secrets.token_urlsafe(32)
-    await sessions.replace_setup_link(session, token_hash=digest(token), now=now, expires_at=now + SETUP_LINK_LIFE)
+    await sessions.add_setup_link(session, token_hash=digest(token), now=now, expires_at=now + SETUP_LINK_LIFE)
     return f"/setup/{quote(token)}"
 
 
@@ -253,7 +251,22 @@ async def log_out(session: AsyncSession, token: str) -> None:
 
 async def people(session: AsyncSession) -> People:
     """Everybody, for administrators."""
-    return People(await users.pending(session), await users.decided(session), await users.usage(session))
+    decided = await users.decided(session)
+    by = sorted({decider for user in decided if (decider := user.approved_by or user.rejected_by)})
+    return People(await users.pending(session), decided, await users.usage(session), await users.names(session, by))
+
+
+async def profile(session: AsyncSession, user_id: str) -> User:
+    """Everything about one account; raises NotFound."""
+    user = await users.by_id(session, user_id)
+    if user is None:
+        raise NotFound("There is no account with this id.")
+    return user
+
+
+async def listed(session: AsyncSession, status: UserStatus | None, *, number: int, size: int) -> UserPage:
+    """One page of accounts, for administrators; `number` counts from 1."""
+    return await users.page(session, status, number=number, size=size)
 
 
 async def pending_person(session: AsyncSession, user_id: str) -> User:
@@ -268,40 +281,86 @@ async def count_pending(session: AsyncSession) -> int:
     return await users.count_pending(session)
 
 
-async def approve(session: AsyncSession, admin: Identity, user_id: str, now: datetime) -> User:
-    """Let somebody in who waits; they log in anew, as what they may do has changed. Raises Conflict when decided."""
-    _require_admin(admin)
-    if not await users.approve(session, user_id, by=admin.user_id, at=now):
-        raise await _undecidable(session, user_id)
-    return await _decided(session, user_id)
+async def approve_user(session: AsyncSession, actor: Actor, user_id: str, now: datetime) -> User:
+    """Let somebody in who waits; they log in anew, as what they may do has changed.
+
+    Raises Forbidden, NotFound, or Conflict when somebody has decided already.
+    """
+    _require_admin(actor)
+    user = await users.approve(session, user_id, by=actor.user_id, at=now)
+    return await _record(session, actor, user, user_id, _Change(AuditAction.USER_APPROVED, now))
 
 
-async def reject(session: AsyncSession, admin: Identity, user_id: str, reason: str, now: datetime) -> User:
-    """Decline somebody who waits, with words that they will read. Raises Conflict when decided already."""
-    _require_admin(admin)
+async def reject_user(session: AsyncSession, actor: Actor, user_id: str, reason: str, now: datetime) -> User:
+    """Decline somebody who waits, with words that they will read. Raises as `approve_user`."""
+    _require_admin(actor)
     kept = reason.strip()[:MAX_REASON_CHARACTERS] or None
-    if not await users.reject(session, user_id, by=admin.user_id, at=now, reason=kept):
-        raise await _undecidable(session, user_id)
-    return await _decided(session, user_id)
+    user = await users.reject(session, user_id, by=actor.user_id, at=now, reason=kept)
+    return await _record(session, actor, user, user_id, _Change(AuditAction.USER_REJECTED, now, kept))
 
 
-def _require_admin(identity: Identity) -> None:
-    if not identity.is_admin:
+async def suspend_user(session: AsyncSession, actor: Actor, user_id: str, now: datetime) -> User:
+    """Keep somebody out from now on. Raises as `approve_user`, and Conflict for the last administrator or oneself."""
+    _require_admin(actor)
+    if actor.user_id == user_id:
+        raise Conflict("Nobody suspends their own account: ask another administrator.")
+    await users.take_turns(session)
+    if not await users.has_admin_besides(session, user_id):
+        raise Conflict("The last administrator cannot be suspended: nobody could let others in.")
+    user = await users.suspend(session, user_id)
+    return await _record(session, actor, user, user_id, _Change(AuditAction.USER_SUSPENDED, now))
+
+
+async def restore_user(session: AsyncSession, actor: Actor, user_id: str, now: datetime) -> User:
+    """Let somebody in again who was suspended. Raises as `approve_user`."""
+    _require_admin(actor)
+    user = await users.restore(session, user_id)
+    return await _record(session, actor, user, user_id, _Change(AuditAction.USER_RESTORED, now))
+
+
+def _require_admin(actor: Actor) -> None:
+    if isinstance(actor, Identity) and not actor.is_admin:
         raise Forbidden("Only administrators decide about access.")
 
 
+@dataclass(frozen=True)
+class _Change:
+    """What happened to an account, beside who did it to whom."""
+
+    action: AuditAction
+    at: datetime
+    reason: str | None = None
+
+
+async def _record(session: AsyncSession, actor: Actor, changed: User | None, user_id: str, change: _Change) -> User:
+    """Write down a decision, tell its subject and end their sessions, all in the transaction of the change itself."""
+    if changed is None:
+        raise await _undecidable(session, user_id)
+    await _note(session, actor, changed, change)
+    content = {"username": changed.username, "reason": change.reason}
+    await outbox.add(session, MESSAGES[change.action], changed.id, content, change.at)
+    await sessions.end_all_of(session, changed.id)
+    return changed
+
+
+async def _note(session: AsyncSession, actor: Actor, subject: User, change: _Change) -> None:
+    entry = NewEntry(
+        at=change.at,
+        action=change.action,
+        actor_id=actor.user_id,
+        actor_name=actor.username,
+        subject_id=subject.id,
+        subject_name=subject.username,
+        details={} if change.reason is None else {"reason": change.reason},
+    )
+    await audit.add(session, entry)
+
+
 async def _undecidable(session: AsyncSession, user_id: str) -> NotFound | Conflict:
-    if await users.by_id(session, user_id) is None:
-        return NotFound("There is no account with this id.")
-    return Conflict("Somebody has already decided about this account.")
-
-
-async def _decided(session: AsyncSession, user_id: str) -> User:
-    await sessions.end_all_of(session, user_id)
     user = await users.by_id(session, user_id)
     if user is None:
-        raise NotFound("There is no account with this id.")
-    return user
+        return NotFound("There is no account with this id.")
+    return Conflict(f"This cannot be done with an account that is {users.status_of(user).word}.")
 
 
 def digest(token: str) -> str:

@@ -33,7 +33,13 @@ NAMING_CONVENTION = {
 TRIGRAM_INDEX = "idx_tasks_search_trigrams"
 TRIGRAM_COLUMNS = ("filename", "verdict_headline", "verdict_sentence")  # what a search looks into
 #: Indexes that PostgreSQL alone has.
-ONLY_ON_POSTGRESQL = ("idx_tasks_active", TRIGRAM_INDEX, "idx_audit_log_at_brin")
+ONLY_ON_POSTGRESQL = (
+    "idx_tasks_active",
+    TRIGRAM_INDEX,
+    "idx_audit_log_at_brin",
+    "idx_users_username_lower",
+    "idx_users_email_lower",
+)
 
 
 class Role(StrEnum):
@@ -59,6 +65,7 @@ class AuditAction(StrEnum):
     USER_APPROVED = "user.approved"
     USER_REJECTED = "user.rejected"
     USER_SUSPENDED = "user.suspended"
+    USER_RESTORED = "user.restored"
 
 
 class OutboxKind(StrEnum):
@@ -66,6 +73,8 @@ class OutboxKind(StrEnum):
 
     ACCESS_APPROVED = "access.approved"
     ACCESS_REJECTED = "access.rejected"
+    ACCESS_SUSPENDED = "access.suspended"
+    ACCESS_RESTORED = "access.restored"
 
 
 class Base(DeclarativeBase):
@@ -83,6 +92,11 @@ class User(Base):
         Index("idx_users_email", "email", unique=True),
         Index("idx_users_role", "role"),
         Index("idx_users_created_at", "created_at"),
+        # For logins however they are capitalised; not unique, because adopted names may differ by that alone.
+        *(
+            Index(f"idx_users_{column}_lower", func.lower(literal_column(column))).ddl_if(dialect="postgresql")
+            for column in ("username", "email")
+        ),
     )
 
     id: Mapped[str] = mapped_column(UuidText, primary_key=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -38,7 +38,7 @@ class Nobody:
 
 def named(
     query: Callable[Concatenate[AsyncSession, P], Awaitable[T]],
-) -> Callable[Concatenate[AsyncSession, P], Awaitable[T]]:
+) -> Callable[Concatenate[AsyncSession, P], Coroutine[None, None, T]]:
     """Report each call of a query function as `module.function`."""
     name = f"{query.__module__.rpartition('.')[2]}.{query.__name__}"
 

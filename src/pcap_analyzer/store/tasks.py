@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from pcap_analyzer.store.models import ProgressSnapshot, Task, TaskStatus
+from pcap_analyzer.store.observing import named
 
 ACTIVE = (TaskStatus.PENDING, TaskStatus.PROCESSING)
 AGAIN = (TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.COMPLETED)
@@ -92,6 +93,7 @@ def _visible_to(viewer: Viewer) -> ColumnElement[bool]:
     return true() if viewer.is_admin else Task.owner_id == viewer.user_id
 
 
+@named
 async def add(session: AsyncSession, new: NewTask) -> None:
     session.add(
         Task(
@@ -111,6 +113,7 @@ async def add(session: AsyncSession, new: NewTask) -> None:
     await session.flush()
 
 
+@named
 async def get(session: AsyncSession, viewer: Viewer, task_id: str) -> Task | None:
     """One task with its owner, or None: absent, or another's."""
     found = await session.scalars(
@@ -119,11 +122,13 @@ async def get(session: AsyncSession, viewer: Viewer, task_id: str) -> Task | Non
     return found.first()
 
 
+@named
 async def exists(session: AsyncSession, task_id: str) -> bool:
     """Whether there is such a task, whoever owns it."""
     return await session.scalar(select(Task.task_id).where(Task.task_id == task_id)) is not None
 
 
+@named
 async def active(session: AsyncSession, viewer: Viewer) -> Sequence[Task]:
     """Tasks that run or wait, in the order in which they run."""
     found = await session.scalars(
@@ -135,6 +140,7 @@ async def active(session: AsyncSession, viewer: Viewer) -> Sequence[Task]:
     return found.all()
 
 
+@named
 async def finished(session: AsyncSession, viewer: Viewer, search: Search) -> TaskPage:
     """One page of tasks that neither run nor wait, newest first."""
     matching = _matching(viewer, search)
@@ -159,6 +165,7 @@ def _matching(viewer: Viewer, search: Search) -> Select[Task]:
     return query
 
 
+@named
 async def queue(session: AsyncSession) -> Sequence[str]:
     """Ids of the tasks that wait, the next one first."""
     found = await session.scalars(
@@ -167,12 +174,14 @@ async def queue(session: AsyncSession) -> Sequence[str]:
     return found.all()
 
 
+@named
 async def count_active(session: AsyncSession) -> dict[TaskStatus, int]:
     """How many wait and how many run."""
     rows = await session.execute(select(Task.status, func.count()).where(Task.status.in_(ACTIVE)).group_by(Task.status))
     return dict.fromkeys(ACTIVE, 0) | {status: count for status, count in rows}  # noqa: C416 - rows, not tuples
 
 
+@named
 async def claim_next(session: AsyncSession, now: datetime) -> tuple[Claim, Task] | None:
     """Begin a run of the task that waits longest; None when none waits."""
     waiting = await queue(session)
@@ -203,11 +212,13 @@ def _held(claim: Claim) -> tuple[ColumnElement[bool], ...]:
     return (Task.task_id == claim.task_id, Task.attempt == claim.attempt, Task.status == TaskStatus.PROCESSING)
 
 
+@named
 async def is_held(session: AsyncSession, claim: Claim) -> bool:
     """Whether a run may still write."""
     return await session.scalar(select(Task.task_id).where(*_held(claim))) is not None
 
 
+@named
 async def record_progress(session: AsyncSession, claim: Claim, snapshot: Snapshot, now: datetime) -> bool:
     """Add a snapshot; False when the run has lost its claim."""
     percent = None if snapshot.percent is None else int(snapshot.percent)
@@ -235,6 +246,7 @@ async def record_progress(session: AsyncSession, claim: Claim, snapshot: Snapsho
     return True
 
 
+@named
 async def latest_snapshots(session: AsyncSession, task_ids: Sequence[str]) -> dict[str, ProgressSnapshot]:
     """The newest snapshot of each of the tasks that have one."""
     newest = (
@@ -246,6 +258,7 @@ async def latest_snapshots(session: AsyncSession, task_ids: Sequence[str]) -> di
     return {snapshot.task_id: snapshot for snapshot in found}
 
 
+@named
 async def complete(session: AsyncSession, claim: Claim, completion: Completion) -> bool:
     """processing -> completed; False when the run has lost its claim."""
     result = await session.execute(
@@ -271,6 +284,7 @@ async def complete(session: AsyncSession, claim: Claim, completion: Completion) 
     return result.first() is not None
 
 
+@named
 async def fail(session: AsyncSession, claim: Claim, sentence: str) -> bool:
     """processing -> failed, with a sentence for people; False when the run has lost its claim."""
     result = await session.execute(
@@ -282,6 +296,7 @@ async def fail(session: AsyncSession, claim: Claim, sentence: str) -> bool:
     return result.first() is not None
 
 
+@named
 async def put_back(session: AsyncSession, claim: Claim) -> bool:
     """processing -> pending: the service stops in good order, which counts against nobody."""
     result = await session.execute(
@@ -290,6 +305,7 @@ async def put_back(session: AsyncSession, claim: Claim) -> bool:
     return result.first() is not None
 
 
+@named
 async def take_up_again(
     session: AsyncSession, *, most: int, sentence: str, besides: Collection[str] = frozenset()
 ) -> int:
@@ -314,6 +330,7 @@ async def take_up_again(
     return len(failed.all()) + len(again.all())
 
 
+@named
 async def retry(session: AsyncSession, task_id: str) -> bool:
     """failed, cancelled or completed -> pending; False when it is in another state or its capture is gone."""
     result = await session.execute(
@@ -341,6 +358,7 @@ async def retry(session: AsyncSession, task_id: str) -> bool:
     return result.first() is not None
 
 
+@named
 async def remove(session: AsyncSession, task_id: str) -> bool:
     """Delete a task with its snapshots; False when it is already gone."""
     result = await session.execute(delete(Task).where(Task.task_id == task_id).returning(Task.task_id))

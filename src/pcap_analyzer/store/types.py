@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -47,8 +48,14 @@ def utc_text(moment: datetime) -> str:
     return aware.isoformat(timespec="microseconds")
 
 
+UUID_FORM = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+
+
 class UuidText(TypeDecorator[str]):
-    """A UUID as 36 lower-case characters in Python and on SQLite, as `uuid` on PostgreSQL."""
+    """A UUID as 36 lower-case characters in Python and on SQLite, as `uuid` on PostgreSQL.
+
+    What is none, from an address that somebody typed, equals no row on either.
+    """
 
     impl = String(36)
     cache_ok = True
@@ -57,6 +64,11 @@ class UuidText(TypeDecorator[str]):
         if dialect.name == "postgresql":
             return dialect.type_descriptor(UUID(as_uuid=False))
         return dialect.type_descriptor(String(36))
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is None or dialect.name != "postgresql" or UUID_FORM.fullmatch(value):
+            return value
+        return None
 
 
 class SafeText(TypeDecorator[str]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from pcap_analyzer.services.accounts import Identity, People
 from pcap_analyzer.services.old_reports import is_of_an_earlier_release
@@ -43,10 +44,10 @@ def pending_view(user: User) -> PendingUserView:
 
 def user_rows(people: People) -> tuple[UserRowView, ...]:
     nothing = Usage(0, 0)
-    return tuple(_user_row(user, people.usage.get(user.id, nothing)) for user in people.decided)
+    return tuple(_user_row(user, people.usage.get(user.id, nothing), people.deciders) for user in people.decided)
 
 
-def _user_row(user: User, usage: Usage) -> UserRowView:
+def _user_row(user: User, usage: Usage, names: Mapping[str, str]) -> UserRowView:
     return UserRowView(
         id=user.id,
         username=user.username,
@@ -54,6 +55,8 @@ def _user_row(user: User, usage: Usage) -> UserRowView:
         initials=initials(user.username),
         role=user.role.value,
         status=users.status_of(user).word,
+        decided_by=names.get(user.approved_by or user.rejected_by or ""),
+        decided_at=user.approved_at or user.rejected_at,
         last_login=user.last_login,
         task_count=usage.task_count,
         bytes=usage.bytes,

@@ -25,6 +25,9 @@ WITHOUT_RUNTIME = frozenset({"/health/live", "/health/ready", "/metrics"})
 
 RECEIPT_LIFE_S = 30 * 86_400
 ADMIN_PREFIX = "/admin/"
+ADMIN_ROUTES = frozenset({"/api/v1/users"})
+"""What administrators alone may ask outside of ADMIN_PREFIX."""
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -53,7 +56,8 @@ async def gate(request: Request) -> None:
         raise NotAuthenticated("Log in to see this.")
     if not identity.is_active:
         raise Forbidden(f"Your account is {identity.status.word}: an administrator has to let you in.")
-    if request.url.path.startswith(ADMIN_PREFIX) and not identity.is_admin:
+    is_for_admins = path in ADMIN_ROUTES or request.url.path.startswith(ADMIN_PREFIX)
+    if is_for_admins and not identity.is_admin:
         raise Forbidden("Only administrators may see this.")
 
 

@@ -197,6 +197,8 @@ class UserRowView:
     initials: str
     role: str
     status: str  # active, suspended, declined
+    decided_by: str | None  # user name; None: the command line, an older release, or somebody who is gone
+    decided_at: datetime | None
     last_login: datetime | None
     task_count: int
     bytes: int

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from pcap_analyzer.errors import NotFound
-from pcap_analyzer.services import accounts
+from pcap_analyzer.services import accounts, receipts
 from pcap_analyzer.services.accounts import Credentials, Registration
 from pcap_analyzer.services.passwords import MIN_CHARACTERS
 from pcap_analyzer.store.session import AsyncSession
@@ -127,7 +127,7 @@ async def register(
     hashed = await runtime.passwords.hash(password)
     now = datetime.now(UTC)
     user_id = await runtime.database.write(lambda session: accounts.register(session, form, hashed, now))
-    receipt = accounts.empty_receipt() if user_id is None else accounts.receipt(user_id, hashed)
+    receipt = receipts.empty_receipt() if user_id is None else receipts.receipt(user_id, hashed)
     response = RedirectResponse("/waiting", HTTPStatus.SEE_OTHER)
     set_receipt_cookie(response, receipt, runtime.settings)
     return response
@@ -147,14 +147,14 @@ async def waiting(request: Request, runtime: Running, person: Person, data: Data
     view = WaitingView(person.status.word, True, person.username, person.requested_at, person.rejection_reason)
     response = render(request, "waiting.html", view)
     # A decision ends their session, and this page shall still know whose request it was.
-    receipt = await data.read(lambda session: accounts.receipt_of(session, person))
+    receipt = await data.read(lambda session: receipts.receipt_of(session, person))
     set_receipt_cookie(response, receipt, runtime.settings)
     return response
 
 
 async def _by_receipt(data: RequestDatabase, receipt: str) -> WaitingView:
     """Until somebody decides, a request that was dropped reads like one that waits."""
-    found = await data.read(lambda session: accounts.standing(session, receipt))
+    found = await data.read(lambda session: receipts.standing(session, receipt))
     if found is None or found.status is UserStatus.PENDING:
         return WaitingView(None, bool(receipt), None, None, None)
     return WaitingView(found.status.word, True, None, None, found.rejection_reason)

@@ -36,7 +36,7 @@ async def listing(request: Request, data: Data, notice: str = "") -> Response:
 @router.post("/{user_id}/approve")
 async def approve(data: Data, admin: User, user_id: str) -> Response:
     now = datetime.now(UTC)
-    await data.write(lambda session: accounts.approve(session, admin, user_id, now))
+    await data.write(lambda session: accounts.approve_user(session, admin, user_id, now))
     return RedirectResponse("/admin/users?notice=approved", HTTPStatus.SEE_OTHER)
 
 
@@ -49,5 +49,5 @@ async def reject_form(request: Request, data: Data, user_id: str) -> Response:
 @router.post("/{user_id}/reject")
 async def reject(data: Data, admin: User, user_id: str, reason: Annotated[str, Form()] = "") -> Response:
     now = datetime.now(UTC)
-    await data.write(lambda session: accounts.reject(session, admin, user_id, reason, now))
+    await data.write(lambda session: accounts.reject_user(session, admin, user_id, reason, now))
     return RedirectResponse("/admin/users?notice=rejected", HTTPStatus.SEE_OTHER)
