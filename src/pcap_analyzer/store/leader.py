@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import Protocol
 
 from sqlalchemy import text
@@ -15,6 +16,7 @@ from pcap_analyzer.store.urls import DatabaseUrl, SqliteUrl
 
 ASK_EVERY_S = 1.0
 ANSWER_WITHIN_S = 5.0
+DEPOSED_FOR_S = 3 * ASK_EVERY_S  # others go first, whose connections may be better
 #: Any number that no other program takes in this database, and another one than the upgrade's.
 ADVISORY_LOCK = 0x70636A6F
 #: The server ends the session of a leader that does not ask any more, frozen or behind a cut cable, and frees its lock.
@@ -60,9 +62,12 @@ class Elected:
         self._engine: AsyncEngine | None = None
         self._connection: AsyncConnection | None = None
         self._leads = False
+        self._not_before = 0.0  # monotonic seconds
 
     async def leads(self) -> bool:
         held = self._leads
+        if time.monotonic() < self._not_before:
+            return False
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 connection = self._connection or await self._connect()
@@ -73,6 +78,7 @@ class Elected:
                     self._leads = bool(taken)
         except DRIVER_ERRORS as error:
             if held:
+                self._not_before = time.monotonic() + DEPOSED_FOR_S
                 log.warning("another process may run the analyses now: %s", sentence(error) or type(error).__name__)
             await self.resign()
         return self._leads

@@ -17,6 +17,7 @@ from pcap_analyzer.web.api.tasks import _progress_event
 from tests.web.house import House
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ONE = "11111111-1111-4111-8111-111111111111"
 SNAPSHOT = Snapshot("read", 40.0, 12, 400, 1000, 99)
 COMPLETION = Completion(NOW, "results/x/report.json", 7, 1.5, "none", "info", "Fine", "All is well.", ())
 
@@ -43,7 +44,7 @@ async def running(house: House, token: str) -> Claim:
     async with house.client(token) as client:
         user_id = (await client.get("/api/v1/users/me")).json()["id"]
     async with house.runtime.database.transaction() as session:
-        await tasks.create(session, Viewer(user_id, is_admin=True), Received("one", "one", 10), NOW)
+        await tasks.create(session, Viewer(user_id, is_admin=True), Received(ONE, "one", 10), NOW)
         claimed = await rows.claim_next(session, NOW)
         assert claimed is not None
         await rows.record_progress(session, claimed[0], SNAPSHOT, NOW)
@@ -63,7 +64,7 @@ async def test_progress_comes_as_it_is_made_and_done_is_last(house: House) -> No
             await rows.complete(session, claim, COMPLETION)
 
     async with house.client(token) as client:
-        answer, _ = await asyncio.gather(client.get("/api/v1/tasks/one/events"), go_on())
+        answer, _ = await asyncio.gather(client.get(f"/api/v1/tasks/{ONE}/events"), go_on())
 
     events = parse(answer.text)
     assert answer.headers["content-type"].startswith("text/event-stream")
@@ -98,7 +99,7 @@ async def test_a_stream_ends_when_its_viewer_is_shut_out(house: House) -> None:
             await session.execute(text("DELETE FROM sessions"))
 
     async with house.client(token) as client, asyncio.timeout(5):
-        answer, _ = await asyncio.gather(client.get("/api/v1/tasks/one/events"), shut_out())
+        answer, _ = await asyncio.gather(client.get(f"/api/v1/tasks/{ONE}/events"), shut_out())
 
     assert [event.kind for event in parse(answer.text)] == ["progress"]
 
@@ -112,6 +113,6 @@ async def test_a_stream_ends_with_the_service(house: House) -> None:
         house.runtime.stopping.set()
 
     async with house.client(token) as client, asyncio.timeout(5):
-        answer, _ = await asyncio.gather(client.get("/api/v1/tasks/one/events"), stop())
+        answer, _ = await asyncio.gather(client.get(f"/api/v1/tasks/{ONE}/events"), stop())
 
     assert [event.kind for event in parse(answer.text)] == ["progress"]
