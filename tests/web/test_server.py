@@ -31,6 +31,7 @@ def test_loopback_is_this_machine_alone(host: str, loopback: bool) -> None:
     [
         Settings(listen_host="127.0.0.1"),
         Settings(listen_host="0.0.0.0", public_url="https://captures.example"),
+        Settings(listen_host="0.0.0.0", public_url="http://127.0.0.1:8000"),
         Settings(listen_host="0.0.0.0", insecure_http=True),
     ],
 )

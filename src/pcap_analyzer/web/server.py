@@ -7,6 +7,7 @@ import ipaddress
 import logging
 import signal
 import socket
+from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi import FastAPI
@@ -48,7 +49,9 @@ def refuse_clear_text(settings: Settings) -> None:
 
     The ways out are the error's notes, one each.
     """
-    if is_loopback(settings.listen_host) or settings.public_url.startswith("https://") or settings.insecure_http:
+    # A container listens on every address of its own and is reached through a port of its host's loopback.
+    hosts = (settings.listen_host, urlsplit(settings.public_url).hostname or "")
+    if any(map(is_loopback, hosts)) or settings.public_url.startswith("https://") or settings.insecure_http:
         return
     port = settings.listen_port
     error = UsageError(
