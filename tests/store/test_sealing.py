@@ -1,5 +1,6 @@
 """Clear text in the users table is sealed or hashed, once, and what cannot be understood is left as it is."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 
@@ -98,3 +99,19 @@ async def test_a_secret_that_changes_in_between_stays_as_it_was_written(database
         found = await sealing.seal_stored(session, Slow(b"x"))
 
         assert (found, await stored(session, "ann")) == (NOTHING, ("NEWER", None))
+
+
+async def test_services_that_start_at_once_seal_everything_once(database: Database) -> None:
+    async with database.transaction() as session:
+        for number in range(20):
+            await add(session, f"user{number}", "JBSWY3DPEHPK3PXP", '["abcd-1234"]')
+
+    found = await asyncio.gather(
+        *(database.write(lambda session: sealing.seal_stored(session, KEYS)) for _ in range(4))
+    )
+    async with database.reading() as session:
+        secrets = [await stored(session, f"user{number}") for number in range(20)]
+
+    assert sum(one.secrets for one in found) == sum(one.code_lists for one in found) == 20
+    assert {KEYS.open_sealed(str(secret)) for secret, _ in secrets} == {"JBSWY3DPEHPK3PXP"}
+    assert {codes for _, codes in secrets} == {json.dumps([KEYS.recovery_code_hash("abcd-1234")])}

@@ -34,9 +34,9 @@ def seal_all(connection: Connection, keys: Keys) -> Sealed:
     Each row is a compare-and-swap: what somebody changes in the meantime stays as they wrote it, for the next pass.
     """
     users = connection.execute(
-        select(User.id, User.totp_secret, User.backup_codes).where(
-            or_(User.totp_secret.is_not(None), User.backup_codes.is_not(None))
-        )
+        select(User.id, User.totp_secret, User.backup_codes)
+        .where(or_(User.totp_secret.is_not(None), User.backup_codes.is_not(None)))
+        .order_by(User.id)  # two passes at once wait for each other in one direction
     ).all()
     secrets = code_lists = malformed = unreadable = 0
     for user_id, secret, codes in users:
