@@ -19,8 +19,8 @@ LATER = "2026-02-02T03:04:05+02:00"
 #: The administrator approved the others and sorts after them: references lead both ways.
 ROWS = (
     (
-        "users (id, username, email, hashed_password, role, is_active, is_approved, approved_by, approved_at, created_at,"
-        " totp_secret, backup_codes, registration_reason, rejected_by)",
+        "users (id, username, email, hashed_password, role, is_active, is_approved, approved_by, approved_at,"
+        " created_at, totp_secret, backup_codes, registration_reason, rejected_by)",
         [
             (ANN, "ann", "ann@example.org", "$2b$12$a", "user", 1, 1, ADMIN, T, T, "v1:x", '["a"]', "Größe 🦊\t", None),
             (BOB, "bob", "bob@example.org", "$2b$12$b", "user", 0, 0, None, None, LATER, None, None, "", ADMIN),
@@ -75,7 +75,7 @@ ROWS = (
         [(5, "access.approved", ANN, '{"b": 0.1, "a": true}', T, None, 2, "no route")],
     ),
 )
-TABLES = tuple(rows.partition(" ")[0] for rows, _ in ROWS) + ("tasks", "progress_snapshots")
+TABLES = (*(rows.partition(" ")[0] for rows, _ in ROWS), "tasks", "progress_snapshots")
 
 
 def seeded(path: Path, progress_rows: int = 1000) -> SqliteUrl:

@@ -47,13 +47,13 @@ class CopyCommand(guide.Command):
             formatter.write_dl([(f"--fix {fix}", fix.meaning) for fix in Fix])
             formatter.write_paragraph()
             formatter.write_text(
-                "What a repair takes away is kept as JSON in the table adopted_orphans, and the report lists each. Give "
-                "the same repairs to --resume and to --verify-only."
+                "What a repair takes away is kept as JSON in the table adopted_orphans, and the report lists each. "
+                "Give the same repairs to --resume and to --verify-only."
             )
 
 
 @click.command(cls=CopyCommand, context_settings=guide.SETTINGS)
-@click.option("--from", "source", metavar="URL", required=True, help="The database that is read and left as it is.")
+@click.option("--from", "source", metavar="URL", required=True, help="The database that is read.")
 @click.option("--to", "target", metavar="URL", required=True, help="The empty database that is filled.")
 @click.option("--dry-run", is_flag=True, help="List everything that stands in the way; write nothing.")
 @click.option("--resume", is_flag=True, help="Go on with a copy that was interrupted.")
