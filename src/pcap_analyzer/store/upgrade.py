@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
-import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +19,11 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pcap_analyzer.errors import Conflict, DatabaseUnavailable, StorageUnavailable, UnknownSchema, UsageError
-from pcap_analyzer.store import locks
+from pcap_analyzer.store import adoption, legacy, legacy_file, locks
 from pcap_analyzer.store.backups import back_up
 from pcap_analyzer.store.chain import alembic_config, columns_at, downgrade_target, head, previous, revisions
 from pcap_analyzer.store.connections import on_connection, tool_connection
 from pcap_analyzer.store.losses import losses
-from pcap_analyzer.store.migrations.checks import SQLITE_TABLES
 from pcap_analyzer.store.urls import DatabaseUrl, PostgresUrl, SqliteUrl
 
 __all__ = ["Probe", "Upgraded", "check_at_start", "downgrade", "head", "previous", "probe", "upgrade", "upgrade_sql"]
@@ -41,7 +39,8 @@ class Probe:
     """What a database is before anything touches it."""
 
     tables: frozenset[str]
-    revision: str | None  # None: not stamped
+    revision: str | None  # None: not stamped, or with what does not say what the tables are
+    legacy: legacy.Schema | None = None  # of a SQLite database to adopt: no revision describes it
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Upgraded:
     before: str | None  # None: new, or made without Alembic
     after: str | None  # None: before the first revision
     backup: Path | None  # of SQLite, when there was something to lose
-    adopted: bool
+    adopted: adoption.Adopted | None = None
 
 
 @dataclass(frozen=True)
@@ -60,26 +59,28 @@ class Locked:
 
     connection: AsyncConnection
     found: Probe
+    adopted: adoption.Adopted | None = None
 
 
 async def upgrade(url: DatabaseUrl, *, on_step: OnStep | None = None) -> Upgraded:
-    """Bring the database to head; `on_step` hears of each revision.
+    """Bring the database to head, where no revision describes it by adoption; `on_step` hears of each revision.
 
     Raises UnknownSchema for a schema that no revision describes, with the database untouched, and DatabaseUnavailable
     when the database cannot be brought there: what was finished stays, the rest is rolled back.
     """
     found = await probe(url)
     if found.revision == head():
-        return Upgraded(head(), head(), None, adopted=False)
+        return Upgraded(head(), head(), None)
     backup = None
-    async with locked(url) as ready:
+    async with locked(url, adopts=True) as ready:
         if ready.found.revision != head():
             backup = await _back_up_first(url, ready.found)
             await ready.connection.run_sync(_migrate, command.upgrade, "head", on_step)
     reached = (await probe(url)).revision
     if reached != head():
         raise DatabaseUnavailable(f"The database stands at revision {reached} after the upgrade to {head()}.")
-    return Upgraded(found.revision, head(), backup, adopted=False)
+    before = head() if found.legacy is not None and ready.adopted is None else found.revision  # another one adopted it
+    return Upgraded(before, head(), backup, ready.adopted)
 
 
 async def downgrade(
@@ -89,16 +90,18 @@ async def downgrade(
 
     Raises Conflict, with nothing changed, where rows or values would be lost and that was not allowed.
     """
+    if (await probe(url)).revision is None:
+        raise UsageError("The database has no revision to go back from.")
     async with locked(url) as ready:
         before = ready.found.revision
         if before is None:
-            raise UsageError("The database has no revision to go back from.")
+            raise Conflict("Another process has emptied the database in the meantime.")
         target = downgrade_target(revision, before)
         if not allow_data_loss:
             await ready.connection.run_sync(_refuse_losses, before, target)
         backup = await _back_up_first(url, ready.found) if target != before else None
         await ready.connection.run_sync(_migrate, command.downgrade, target or "base", on_step)
-    return Upgraded(before, (await probe(url)).revision, backup, adopted=False)
+    return Upgraded(before, (await probe(url)).revision, backup)
 
 
 def _refuse_losses(connection: Connection, current: str, target: str | None) -> None:
@@ -164,18 +167,10 @@ async def probe(url: DatabaseUrl) -> Probe:
 
 
 def _look_into(url: SqliteUrl) -> Probe:
-    """The file is opened for writing only so that SQLite can roll back what a killed writer left half done."""
-    if not url.path.exists() or url.path.stat().st_size == 0:
-        return Probe(frozenset(), None)
-    try:
-        with closing(sqlite3.connect(f"{url.path.as_uri()}?mode=rw", uri=True)) as connection:
-            tables = frozenset(name for (name,) in connection.execute(SQLITE_TABLES))
-            versions = []
-            if VERSIONS in tables:
-                versions = [row[0] for row in connection.execute("SELECT version_num FROM alembic_version")]
-    except sqlite3.Error as error:
-        raise DatabaseUnavailable(f"{url.path.name} cannot be read as a SQLite database ({error}).") from error
-    return Probe(tables - {VERSIONS}, versions[0] if versions else None)
+    """Nothing is written; what a killed writer left half done is read as SQLite will roll it back."""
+    schema = legacy_file.look(url.path)
+    adoptable = legacy.recognise(schema, url.path.name) is legacy.Kind.ADOPTABLE
+    return Probe(frozenset(schema.columns), None if adoptable else schema.revision, schema if adoptable else None)
 
 
 def _look(connection: Connection) -> Probe:
@@ -192,7 +187,7 @@ def _revision(connection: Connection) -> str | None:
 
 def _refuse_unknown(url: DatabaseUrl, found: Probe) -> None:
     name = url.path.name if isinstance(url, SqliteUrl) else url.database
-    if found.revision is None and found.tables:
+    if found.revision is None and found.tables and found.legacy is None:
         raise UnknownSchema(
             f"{name} holds tables ({', '.join(sorted(found.tables)[:5])}) but names no revision of this program: "
             "it is left as it is. Move it away, or set DATABASE_URL to another database."
@@ -212,15 +207,20 @@ def _backup_of(url: DatabaseUrl) -> str:
 
 
 @asynccontextmanager
-async def locked(url: DatabaseUrl) -> AsyncIterator[Locked]:
-    """A connection for migrations: alone, and probed again once it is."""
+async def locked(url: DatabaseUrl, *, adopts: bool = False) -> AsyncIterator[Locked]:
+    """A connection for migrations: alone, and probed again once it is; `adopts`: to a database at head in any case."""
     if isinstance(url, SqliteUrl):
         _make_folder(url.path.parent)
         async with locks.lock_file(url.path.with_name(f"{url.path.name}.upgrade-lock")):
-            found = await probe(url)
+            found, adopted = await probe(url), None
+            if found.legacy is not None:
+                if not adopts:
+                    raise UsageError("The database is of an earlier release: run `pcap-analyzer db upgrade` first.")
+                adopted = await adoption.adopt(url, found.legacy, lambda new: apply(new, "head"))
+                found = await probe(url)
             _make_private(url.path)
             async with tool_connection(url, "upgrade") as connection:
-                yield Locked(connection, found)
+                yield Locked(connection, found, adopted)
         return
     async with tool_connection(url, "upgrade") as connection:
         await locks.take_advisory_lock(connection)
@@ -255,7 +255,9 @@ async def run_typed(url: DatabaseUrl, typed: Typed, run: Callable[[Connection], 
     if not typed.writes:
         await on_connection(url, "alembic", run)
         return
-    async with locked(url) as ready:
+    async with locked(url, adopts=typed.command == "upgrade") as ready:
+        if ready.adopted is not None:
+            log.warning("%s", ready.adopted.sentence())
         before = ready.found.revision
         if typed.command == "downgrade" and before is not None and not typed.allow_data_loss:
             await ready.connection.run_sync(_refuse_losses, before, downgrade_target(typed.revision, before))
