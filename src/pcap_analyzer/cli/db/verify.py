@@ -11,6 +11,7 @@ import click
 
 from pcap_analyzer import settings
 from pcap_analyzer.cli import guide, outputs
+from pcap_analyzer.errors import UsageError
 from pcap_analyzer.report.layout import Look, Page, Span
 
 if TYPE_CHECKING:
@@ -31,7 +32,13 @@ LABEL_CELLS = 10
     default=1,
     help="How many processes of the service share the server's connections.  [default: 1]",
 )
-def verify(deep: bool, as_json: bool, processes: int) -> None:
+@click.option("--migrations", is_flag=True, help="Try this release's whole chain in a temporary database instead.")
+@click.option(
+    "--scratch-database",
+    metavar="URL",
+    help="With --migrations: an empty PostgreSQL database to fill and to leave empty, in place of SQLite.",
+)
+def verify(deep: bool, as_json: bool, processes: int, migrations: bool, scratch_database: str | None) -> None:
     """Check the database, its rows and its files, and say what to do about what is wrong. Nothing is changed.
 
     \b
@@ -43,7 +50,15 @@ def verify(deep: bool, as_json: bool, processes: int) -> None:
     \b
       pcap-analyzer db verify
       pcap-analyzer db verify --deep --json | jq '.checks[] | select(.status != "ok")'
+      pcap-analyzer db verify --migrations
     """
+    ctx = click.get_current_context()
+    if scratch_database is not None and not migrations:
+        raise UsageError("--scratch-database goes with --migrations.")
+    if migrations:
+        from pcap_analyzer.cli.db import trial  # noqa: PLC0415 - help must not pay for it
+
+        ctx.exit(trial.run(scratch_database, settings.load().database_ssl_mode))
     from pcap_analyzer.services import verification  # noqa: PLC0415 - help must not pay for these
     from pcap_analyzer.storage import Storage  # noqa: PLC0415
     from pcap_analyzer.store.verify_check import worst  # noqa: PLC0415
@@ -57,7 +72,7 @@ def verify(deep: bool, as_json: bool, processes: int) -> None:
         outputs.write_standard_output(json.dumps(told, indent=2) + "\n")
     else:
         outputs.write_standard_output(_page(checks, status))
-    click.get_current_context().exit(EXIT_CODES[status])
+    ctx.exit(EXIT_CODES[status])
 
 
 def _page(checks: tuple[Check, ...], status: str) -> str:
