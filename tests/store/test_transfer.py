@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from pcap_analyzer.errors import Conflict, NotFound, UsageError
-from pcap_analyzer.store import upgrade
 from pcap_analyzer.store.transfer_cells import Fix
 from pcap_analyzer.store.transfer_compare import Difference, differences
 from pcap_analyzer.store.transfer_job import Mode, Order, Outcome, carry_out
 from pcap_analyzer.store.urls import SqliteUrl, parse_url
+from tests.databases import postgres_at_head
 from tests.head_database import at_head
 from tests.postgres import OWNER, PgDatabase, Server
 from tests.store.transfer_process import killed_in_batch
@@ -27,18 +27,9 @@ BATCHES_BEFORE_PROGRESS = 9  # one of each other table
 KILLED = -9
 
 
-@pytest.fixture(scope="module")
-def template(cluster: Server) -> Iterator[str]:
-    """A database at head: the chain is tested elsewhere."""
-    database = cluster.create_database()
-    asyncio.run(upgrade.apply(parse_url(database.owner_url, data_dir=Path.cwd()), "head"))
-    yield database.name
-    cluster.drop_database(database.name)
-
-
 @pytest.fixture
-def target(cluster: Server, template: str) -> Iterator[PgDatabase]:
-    database = cluster.create_database(template=template)
+def target(cluster: Server) -> Iterator[PgDatabase]:
+    database = postgres_at_head(cluster)
     yield database
     cluster.drop_database(database.name)
 

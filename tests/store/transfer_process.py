@@ -33,7 +33,7 @@ def main(source: str, target: str, mode: str, batch: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         put_aside(*arguments)  # type: ignore[arg-type]
 
-    transfer._put_aside = dying
+    transfer._put_aside = dying  # type: ignore[assignment]
     here = Path.cwd()
     order = Order(parse_url(source, data_dir=here), parse_url(target, data_dir=here), Mode(mode))
     asyncio.run(carry_out(order))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -82,6 +83,7 @@ def copy(**given: Unpack[Given]) -> int:
     The exit code is 0 where both sides are equal (with --dry-run: where nothing stands in the way), 2 where rows differ
     or something is to be repaired first, 5 where a database cannot be reached.
     """
+    os.umask(0o077)  # the report shows names and addresses of people
     order = _order(given)
     file = given["report_file"] or Path(time.strftime("copy-report-%Y%m%dT%H%M%SZ.json", time.gmtime()))
     outputs.check_place_of(file)
@@ -101,7 +103,7 @@ def _order(given: Given) -> Order:
     """Nothing that was typed is repeated in an error: it may hold a password."""
     if given["strays"]:
         raise UsageError("db copy takes its URLs after --from and --to; there is something else on the command line.")
-    if given["report_file"] is not None and "://" in str(given["report_file"]):
+    if given["report_file"] is not None and ":/" in str(given["report_file"]):
         raise UsageError("--report names a file, and this is a URL.")
     wanted = [mode for mode in (Mode.DRY_RUN, Mode.RESUME, Mode.VERIFY_ONLY) if _asked(given, mode)]
     if len(wanted) > 1:
