@@ -66,6 +66,7 @@ class AuditAction(StrEnum):
     USER_REJECTED = "user.rejected"
     USER_SUSPENDED = "user.suspended"
     USER_RESTORED = "user.restored"
+    DATABASE_ADOPTED = "database.adopted"
 
 
 class OutboxKind(StrEnum):

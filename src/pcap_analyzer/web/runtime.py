@@ -123,6 +123,8 @@ def _warn_of_open_lines(urls: DatabaseUrls) -> None:
 
 async def _upgrade(url: SqliteUrl) -> None:
     done = await upgrade.upgrade(url)
+    if done.adopted is not None:
+        log.warning("%s", done.adopted.sentence())
     if done.before not in (None, done.after):
         log.warning("the database was upgraded from revision %s to %s", done.before, done.after)
 

@@ -46,6 +46,8 @@ def upgrade(prints: bool, since: str | None) -> None:
 
 
 def _told(done: Upgraded) -> str:
+    if done.adopted is not None:
+        return f"{done.adopted.sentence()}\n"
     if done.before == done.after:
         return f"Already at revision {done.after}, the newest: nothing to do.\n"
     before = "a new database" if done.before is None else f"revision {done.before}"

@@ -1,0 +1,215 @@
+"""Takes over a SQLite database that no revision describes: its rows go into a new file, and the old file stays.
+
+The new file is built and filled beside the old one and gets its name when all of it is checked and on the disk. A
+process that ends before leaves the old file as it was, and the next one starts over; at no moment is there no file,
+and at none one that is half full.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby, islice
+from pathlib import Path
+
+from sqlalchemy import Connection, func, insert, select
+
+from pcap_analyzer.errors import DatabaseUnavailable, StorageFull, StorageUnavailable
+from pcap_analyzer.store import transfer, transfer_compare
+from pcap_analyzer.store.connections import on_connection
+from pcap_analyzer.store.legacy import Schema
+from pcap_analyzer.store.legacy_file import beside, settle
+from pcap_analyzer.store.legacy_source import Note, OldFile, opened
+from pcap_analyzer.store.models import AuditAction, AuditEntry
+from pcap_analyzer.store.transfer import ORPHANS
+from pcap_analyzer.store.urls import SqliteUrl
+
+log = logging.getLogger(__name__)
+
+UNFINISHED = ".adopting"
+KEPT = ".before-adoption"
+#: The new file, its indexes and the journal of a batch, in sizes of the old file, and what an empty one takes.
+ROOM, EMPTY_BYTES = 3, 2**20
+NOTES_IN_ENTRY = 200
+ACTOR = "adoption"
+
+Build = Callable[[SqliteUrl], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """What was taken over."""
+
+    rows: Mapping[str, int]  # by table, in the old file
+    orphans: Mapping[str, int]  # by table: of them, those in adopted_orphans because their parent is gone
+    noted: int  # rows of which a value has no today's form; it is in the audit log
+    kept: Path  # the old file
+
+    def sentence(self) -> str:
+        """What people are told."""
+        tables = ", ".join(f"{count:,} {name}" for name, count in self.rows.items())
+        aside = sum(self.orphans.values())
+        return (
+            f"Adopted the database of an earlier release: {sum(self.rows.values()):,} rows ({tables})"
+            + (f", {aside:,} of them without their parent, kept in adopted_orphans" if aside else "")
+            + f". The old file lies in {self.kept}."
+        )
+
+
+async def adopt(url: SqliteUrl, schema: Schema, build: Build) -> Adopted:
+    """Put a database at head in the place of the old file; `build` makes an empty one. The caller holds the lock.
+
+    Raises StorageFull, StorageUnavailable, or DatabaseUnavailable with the old file in its place.
+    """
+    new = SqliteUrl(url.path.with_name(url.path.name + UNFINISHED))
+    try:
+        _remove(new.path)
+        settle(url.path)
+        _ask_for_room(url.path)
+        new.path.touch(mode=0o600)
+        await build(new)
+        kept = _free_name(url.path)
+        with opened(url.path, schema) as old:
+            adopted = await on_connection(new, "adoption", lambda connection: _copied(old, connection, kept))
+            _put_in_place(new.path, url.path, kept)
+    except OSError as error:
+        raise StorageUnavailable(
+            f"{url.path.name} cannot be adopted: {error.strerror}. It is left as it is."
+        ) from error
+    finally:
+        with suppress(OSError):
+            _remove(new.path)
+    return adopted
+
+
+def _remove(path: Path) -> None:
+    """An unfinished file and what SQLite keeps beside it."""
+    for file in (*beside(path), path):
+        file.unlink(missing_ok=True)
+
+
+def _ask_for_room(path: Path) -> None:
+    needed, free = ROOM * path.stat().st_size + EMPTY_BYTES, shutil.disk_usage(path.parent).free
+    if free < needed:
+        raise StorageFull(
+            f"{path.name} of an earlier release is copied into a new file, which needs {needed:,} bytes beside it; "
+            f"{free:,} are free. It is left as it is."
+        )
+
+
+def _copied(old: OldFile, target: Connection, kept: Path) -> Adopted:
+    """Copy, compare with the source, count, and write down what was done."""
+    before = old.counts()
+    transfer.copy_rows(old, target)
+    differences = transfer_compare.differences(transfer_compare.compare(old, target))
+    if differences:
+        first = differences[0]
+        raise DatabaseUnavailable(
+            f"The copy of the old database is not the same: {first.table} {first.key} {first.what}. The old file is "
+            "left as it is."
+        )
+    orphans = _accounted(old, target, before)
+    transfer.forget_checkpoints(target)
+    noted = _write_down(old, target, Adopted(before, orphans, 0, kept))
+    broken = target.exec_driver_sql("PRAGMA foreign_key_check").all()
+    (sound,) = target.exec_driver_sql("PRAGMA quick_check(1)").one()
+    target.rollback()
+    if broken or sound != "ok":
+        raise DatabaseUnavailable(f"The copy of the old database is not sound ({broken[:3] or sound}).")
+    return Adopted(before, orphans, noted, kept)
+
+
+def _accounted(old: OldFile, target: Connection, before: Mapping[str, int]) -> Mapping[str, int]:
+    """Rows that were put aside by table; raises DatabaseUnavailable unless each row of the old file is somewhere."""
+    counted = select(ORPHANS.c.table_name, func.count()).where(ORPHANS.c.id > (old.last_number(ORPHANS) or 0))
+    rows = target.execute(counted.group_by(ORPHANS.c.table_name)).all()
+    aside = {name: count for name, count in rows}  # noqa: C416 - rows are no pairs to the type checker
+    for table in transfer.tables():
+        new = target.scalar(select(func.count()).select_from(table)) or 0
+        if table is ORPHANS:
+            new -= sum(aside.values())
+        if new + aside.get(table.name, 0) != before.get(table.name, 0):
+            raise DatabaseUnavailable(
+                f"Of {before.get(table.name, 0):,} rows of {table.name}, {new:,} arrived and "
+                f"{aside.get(table.name, 0):,} were put aside. The old file is left as it is."
+            )
+    target.rollback()
+    return aside
+
+
+def _write_down(old: OldFile, target: Connection, adopted: Adopted) -> int:
+    """One entry of the audit log for the adoption, and some for stored values that have no today's form."""
+    _enter(target, {"old_file": adopted.kept.name, "rows": adopted.rows, "orphans": adopted.orphans})
+    noted = 0
+    for table, notes in groupby(old.notes(), key=lambda note: note.table):
+        for portion in _portions(notes):
+            noted += len(portion)
+            stored = [{"key": note.key, "stored": json.loads(note.stored)} for note in portion]
+            _enter(target, {"table": table, "values_before": stored})
+    target.commit()
+    return noted
+
+
+def _portions(notes: Iterator[Note]) -> Iterator[list[Note]]:
+    while portion := list(islice(notes, NOTES_IN_ENTRY)):
+        yield portion
+
+
+def _enter(target: Connection, details: Mapping[str, object]) -> None:
+    target.execute(
+        insert(AuditEntry).values(
+            at=datetime.now(UTC), action=AuditAction.DATABASE_ADOPTED.value, actor_name=ACTOR, details=dict(details)
+        )
+    )
+
+
+def _free_name(path: Path) -> Path:
+    """Under which the old file stays; one that an adoption which was killed has given to this very file is free."""
+    number, name = 1, path.with_name(path.name + KEPT)
+    while name.exists() and not name.samefile(path):
+        number += 1
+        name = path.with_name(f"{path.name}{KEPT}-{number}")
+    return name
+
+
+def _put_in_place(new: Path, path: Path, kept: Path) -> None:
+    """The old file gets its second name before the new one takes the first: in between, both are the old file."""
+    with closing(sqlite3.connect(new)) as last:  # the journal that is kept for later goes
+        last.execute("PRAGMA journal_mode=DELETE")
+    _sync(new)
+    if beside(new) or beside(path):
+        raise DatabaseUnavailable(f"{path.name} or its copy is in use by another process. It is left as it is.")
+    if not kept.exists():
+        _keep(path, kept)
+    _sync(path.parent)
+    new.rename(path)
+    _sync(path.parent)
+
+
+def _keep(path: Path, kept: Path) -> None:
+    try:
+        os.link(path, kept)
+    except OSError as error:  # some file systems know no second names
+        log.warning("%s cannot have a second name (%s): it is copied", path.name, error.strerror)
+    else:
+        return
+    unfinished = path.with_name(f"{path.name}{UNFINISHED}-copy")
+    shutil.copyfile(path, unfinished)
+    unfinished.chmod(0o600)
+    _sync(unfinished)
+    unfinished.rename(kept)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
