@@ -1,7 +1,7 @@
 """Requests at a steady rate, whatever the answers take, and what became of each: people do not wait for one another.
 
 Several addresses are tried as a proxy does it: who refuses the connection has not seen the request, and the next one
-gets it.
+gets it, and so it does where a connection breaks that only reads.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Log:
 class Load:
     """One person who reads, and uploads with every tenth request."""
 
-    urls: Sequence[str]
+    urls: Sequence[str]  # whoever changes it meanwhile takes processes out of the balance, or puts them back
     token: str
     capture: bytes
     per_s: float
@@ -67,9 +67,10 @@ class Load:
         uploads = number % 10 == 9
         method, path = ("POST", UPLOAD) if uploads else ("GET", READS[number % len(READS)])
         answer: httpx.Response | httpx.TransportError = httpx.ConnectError("nobody was asked")
-        for turn in range(len(self.urls)):
-            answer = await self._ask(client, self.urls[(number + turn) % len(self.urls)], method, path)
-            if not isinstance(answer, httpx.ConnectError):
+        urls = tuple(self.urls)
+        for turn in range(len(urls)):
+            answer = await self._ask(client, urls[(number + turn) % len(urls)], method, path)
+            if not isinstance(answer, httpx.ConnectError if uploads else httpx.NetworkError):
                 break
         log.note(f"{method} {path}", answer)
         if uploads and isinstance(answer, httpx.Response) and answer.status_code == 201:

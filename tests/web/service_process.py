@@ -101,13 +101,18 @@ class Service:
 
 @contextmanager
 def service(
-    data_dir: Path, *arguments: str, command: Sequence[str] = COMMAND, url: str | None = None, **more: str
+    data_dir: Path,
+    *arguments: str,
+    command: Sequence[str] = COMMAND,
+    url: str | None = None,
+    name: str = "service",
+    **more: str,
 ) -> Iterator[Service]:
     """Start a service and wait until it answers; it is killed at the end if it still runs.
 
-    `url` is where it is, for a command that does not say it.
+    `url` is where it is, for a command that does not say it; `name` tells the logs of several apart.
     """
-    log, said = data_dir.parent / "service.log", data_dir.parent / "service.out"
+    log, said = data_dir.parent / f"{name}.log", data_dir.parent / f"{name}.out"
     with log.open("ab") as errors, said.open("wb") as output:
         process = subprocess.Popen(
             [*command, *arguments],

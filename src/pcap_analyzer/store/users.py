@@ -16,6 +16,7 @@ from pcap_analyzer.errors import Conflict
 from pcap_analyzer.store.faults import is_duplicate
 from pcap_analyzer.store.models import Role, Task, User
 from pcap_analyzer.store.observing import named
+from pcap_analyzer.store.types import safe_text
 
 #: Key of PostgreSQL's advisory lock for whoever makes an account or takes an administrator away.
 TURNS = 0x70636170_75736572
@@ -141,7 +142,7 @@ async def by_login(session: AsyncSession, login: str) -> User | None:
     user = found.first()
     if user is not None:
         return user
-    wanted = login.lower()
+    wanted = safe_text(login.lower())
     alike = or_(func.lower(User.username) == wanted, func.lower(User.email) == wanted)
     users = (await session.scalars(select(User).where(alike).limit(2))).all()
     return users[0] if len(users) == 1 else None
@@ -150,7 +151,7 @@ async def by_login(session: AsyncSession, login: str) -> User | None:
 @named
 async def is_taken(session: AsyncSession, username: str, email: str) -> bool:
     """Whether either name already leads to an account; each is looked up in both columns, as a login is."""
-    wanted = [username.lower(), email.lower()]
+    wanted = [safe_text(username.lower()), safe_text(email.lower())]
     alike = or_(func.lower(User.username).in_(wanted), func.lower(User.email).in_(wanted))
     as_written = or_(User.username.in_([username, email]), User.email.in_([username, email]))
     found = await session.scalars(select(User.id).where(or_(alike, as_written)).limit(1))

@@ -27,6 +27,7 @@ class Opening:
         self.waits_for = "The service is starting."
         self._opened, self._leave = asyncio.Event(), asyncio.Event()
         self._runtime: Runtime | None = None
+        self._told = False  # why there is none
         self._holding: asyncio.Task[None] | None = None
         self._around = AsyncExitStack()
 
@@ -65,11 +66,12 @@ class Opening:
     async def opened(self) -> Runtime:
         """The runtime as soon as it is there; raises AppError with what prevents it."""
         await self._opened.wait()
-        if self._runtime is None and self._holding is not None:
+        if self._runtime is not None:
+            return self._runtime
+        self._told = True
+        if self._holding is not None:
             await self._holding
-        if self._runtime is None:
-            raise asyncio.CancelledError
-        return self._runtime
+        raise asyncio.CancelledError
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -80,6 +82,6 @@ class Opening:
                 self._holding.cancel()
             await asyncio.wait([self._holding])
             failed = None if self._holding.cancelled() else self._holding.exception()
-            if failed is not None and error is None:
+            if failed is not None and not self._told:
                 raise failed
         await self._around.aclose()

@@ -28,6 +28,7 @@ WRITE_BYTES = 4 * 2**20
 CHECK_SPACE_EVERY_BYTES = 64 * 2**20
 DRAINED_BYTES = 64 * 2**20
 DRAINED_S = 10.0
+FINISH_S = 1.0  # well below the server's own grace
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,14 @@ async def _record(data: RequestDatabase, viewer: Viewer, received: Received) -> 
 
 @asynccontextmanager
 async def _ended_by(stopping: asyncio.Event) -> AsyncIterator[None]:
-    """Leave the block when the service is told to stop, even while nothing comes; raises HTTPException 503 then."""
+    """Leave the block soon after the service is told to stop, even while nothing comes; raises HTTPException 503 then.
+
+    What is nearly there comes to its end, so that a service can be replaced without anybody noticing.
+    """
 
     async def expire() -> None:
         await stopping.wait()
+        await asyncio.sleep(FINISH_S)
         limit.reschedule(asyncio.get_running_loop().time())
 
     try:
