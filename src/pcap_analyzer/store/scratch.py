@@ -35,6 +35,15 @@ EXTENSIONS = text("SELECT extname::text FROM pg_extension")
 
 
 @dataclass(frozen=True)
+class Made:
+    """Something in a database of PostgreSQL that somebody made."""
+
+    word: str  # as DROP wants it: TABLE, ROUTINE
+    called: str  # as SQL wants it, quoted
+    name: str
+
+
+@dataclass(frozen=True)
 class Contents:
     columns: Mapping[str, frozenset[str]]  # of each table
     rows: Mapping[str, int]
@@ -66,23 +75,33 @@ async def temporary_database(given: PostgresUrl | None) -> AsyncIterator[Databas
         with tempfile.TemporaryDirectory(prefix="pcap-analyzer-trial-") as folder:
             yield SqliteUrl(Path(folder) / "trial.db")
         return
-    taken, extensions = await on_connection(given, "trial", _made)
+    taken = await made_in(given)
     if taken:
-        raise UsageError(f"{given.shown} is not empty ({', '.join(taken[:5])}): name a database that may be filled.")
+        names = ", ".join(made.name for made in taken[:5])
+        raise UsageError(f"{given.shown} is not empty ({names}): name a database that may be filled.")
+    extensions = await on_connection(given, "trial", _extensions)
     try:
         yield given
     finally:
         await on_connection(given, "trial", lambda connection: _clear(connection, extensions))
 
 
-def _made(connection: Connection) -> tuple[list[str], frozenset[str]]:
-    names = [name for _, _, name in connection.execute(MADE).all()]
-    return names, frozenset(connection.scalars(EXTENSIONS).all())
+async def made_in(url: PostgresUrl) -> tuple[Made, ...]:
+    """What is in the database and belongs to no extension; sequences of tables stand beside these."""
+    return await on_connection(url, "trial", _made)
+
+
+def _made(connection: Connection) -> tuple[Made, ...]:
+    return tuple(Made(*row) for row in connection.execute(MADE).all())
+
+
+def _extensions(connection: Connection) -> frozenset[str]:
+    return frozenset(connection.scalars(EXTENSIONS).all())
 
 
 def _clear(connection: Connection, extensions: frozenset[str]) -> None:
-    for word, called, _ in connection.execute(MADE).all():
-        connection.exec_driver_sql(f"DROP {word} IF EXISTS {called} CASCADE")
-    for name in frozenset(connection.scalars(EXTENSIONS).all()) - extensions:
+    for made in _made(connection):
+        connection.exec_driver_sql(f"DROP {made.word} IF EXISTS {made.called} CASCADE")
+    for name in _extensions(connection) - extensions:
         connection.exec_driver_sql(f'DROP EXTENSION "{name}"')
     connection.commit()
