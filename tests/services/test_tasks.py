@@ -1,6 +1,6 @@
 """Rules of tasks."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,11 @@ from pcap_analyzer.store.models import Role, TaskStatus
 from pcap_analyzer.store.session import AsyncSession, Database
 from pcap_analyzer.store.tasks import Search, Snapshot, Viewer
 from pcap_analyzer.store.users import NewUser
+from tests.known_ids import id_of
 from tests.report import sample
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ONE, COMMITTED = id_of("one"), id_of("committed")
 
 
 async def viewer(session: AsyncSession, name: str = "ann") -> Viewer:
@@ -45,25 +47,25 @@ def test_a_file_name_is_text_to_show(given: str, shown: str) -> None:
 async def test_those_who_wait_know_their_place(database: Database) -> None:
     async with database.transaction() as session:
         ann = await viewer(session)
-        for name in ("one", "two"):
-            await tasks.create(session, ann, Received(name, name, 10), NOW)
+        for seconds, name in enumerate(("one", "two")):
+            await tasks.create(session, ann, Received(id_of(name), name, 10), NOW + timedelta(seconds=seconds))
 
         places = {
             seen.task.task_id: seen.queue_position for seen in (await tasks.overview(session, ann, Search())).active
         }
 
-    assert places == {"one": 1, "two": 2}
+    assert places == {ONE: 1, id_of("two"): 2}
 
 
 async def test_progress_is_bytes_read_of_bytes_in_all(database: Database) -> None:
     async with database.transaction() as session:
         ann = await viewer(session)
-        await tasks.create(session, ann, Received("one", "one", 400), NOW)
-        waiting = tasks.progress_of(await tasks.look_at(session, ann, "one"))
+        await tasks.create(session, ann, Received(ONE, "one", 400), NOW)
+        waiting = tasks.progress_of(await tasks.look_at(session, ann, ONE))
         claimed = await rows.claim_next(session, NOW)
         assert claimed is not None
         await rows.record_progress(session, claimed[0], Snapshot("read", 25.0, 9, 100, 400, 50), NOW)
-        running = tasks.progress_of(await tasks.look_at(session, ann, "one"))
+        running = tasks.progress_of(await tasks.look_at(session, ann, ONE))
 
     assert waiting == Snapshot("queued", None, None, None, 400, None)
     assert running == Snapshot("read", 25.0, 9, 100, 400, 50)
@@ -72,38 +74,38 @@ async def test_progress_is_bytes_read_of_bytes_in_all(database: Database) -> Non
 async def test_another_s_task_does_not_exist(database: Database) -> None:
     async with database.transaction() as session:
         ann, bob = await viewer(session), await viewer(session, "bob")
-        await tasks.create(session, ann, Received("one", "one", 10), NOW)
+        await tasks.create(session, ann, Received(ONE, "one", 10), NOW)
 
         for use in (tasks.get, tasks.look_at, tasks.update, tasks.retry, tasks.delete):
             with pytest.raises(NotFound):
-                await use(session, bob, "one")
+                await use(session, bob, ONE)
 
 
 async def test_what_has_not_ended_cannot_be_tried_again(database: Database) -> None:
     async with database.transaction() as session:
         ann = await viewer(session)
-        await tasks.create(session, ann, Received("one", "one", 10), NOW)
+        await tasks.create(session, ann, Received(ONE, "one", 10), NOW)
 
         with pytest.raises(Conflict):
-            await tasks.retry(session, ann, "one")
+            await tasks.retry(session, ann, ONE)
 
 
 async def test_an_analysis_whose_report_cannot_be_read_is_made_again(database: Database, tmp_path: Path) -> None:
     storage = Storage(tmp_path / "data")
     storage.prepare()
-    key = results.keep(storage, "one", b"{}")
+    key = results.keep(storage, ONE, b"{}")
     async with database.transaction() as session:
         ann = await viewer(session)
-        await tasks.create(session, ann, Received("one", "one", 10), NOW)
+        await tasks.create(session, ann, Received(ONE, "one", 10), NOW)
         claimed = await rows.claim_next(session, NOW)
         assert claimed is not None
         await rows.complete(session, claimed[0], results.completion_of(sample.report(), key, NOW))
         with pytest.raises(ResultUnreadable):
-            results.load(storage, await tasks.get(session, ann, "one"))
+            results.load(storage, await tasks.get(session, ann, ONE))
 
-        await tasks.retry(session, ann, "one")
+        await tasks.retry(session, ann, ONE)
         session.expire_all()
-        again = await tasks.get(session, ann, "one")
+        again = await tasks.get(session, ann, ONE)
 
     assert (again.status, again.report_key, again.verdict_headline) == (TaskStatus.PENDING, None, None)
 
@@ -113,28 +115,26 @@ async def test_a_capture_whose_task_was_never_committed_goes_at_the_next_start_a
 ) -> None:
     storage = Storage(tmp_path / "data")
     storage.prepare()
-    for name in ("committed", "never-committed"):
+    for name in (COMMITTED, id_of("never committed")):
         part = storage.new_part()
         part.write(b"abc")
         storage.keep_unconfirmed(part, tasks.capture_key(name))
     storage.put(tasks.capture_key("of-another-database"), b"abc")
     async with database.transaction() as session:
-        await tasks.create(session, await viewer(session), Received("committed", "one", 3), NOW)
+        await tasks.create(session, await viewer(session), Received(COMMITTED, "one", 3), NOW)
 
         assert await tasks.settle_uploads(session, storage) == 1
         assert await tasks.settle_uploads(session, storage) == 0
 
-    assert sorted(path.name for path in (tmp_path / "data").rglob("*") if path.is_file()) == [
-        "committed",
-        "of-another-database",
-    ]
+    kept = {path.name for path in (tmp_path / "data").rglob("*") if path.is_file()}
+    assert kept == {COMMITTED, "of-another-database"}
 
 
 async def test_deletion_names_the_objects_that_go_too(database: Database) -> None:
     async with database.transaction() as session:
         ann = await viewer(session)
-        await tasks.create(session, ann, Received("one", "one", 10), NOW)
+        await tasks.create(session, ann, Received(ONE, "one", 10), NOW)
 
-        assert await tasks.delete(session, ann, "one") == Leftovers(("captures/one", "results/one"))
+        assert await tasks.delete(session, ann, ONE) == Leftovers((f"captures/{ONE}", f"results/{ONE}"))
         with pytest.raises(NotFound):
-            await tasks.get(session, ann, "one")
+            await tasks.get(session, ann, ONE)

@@ -12,11 +12,13 @@ from tests.head_database import at_head
 
 @pytest.fixture
 def url(tmp_path: Path) -> SqliteUrl:
-    return at_head(tmp_path / "test.db")
+    """Of a database on SQLite alone."""
+    return at_head(tmp_path / "sqlite.db")
 
 
 @pytest.fixture
-async def database(url: SqliteUrl) -> AsyncIterator[Database]:
-    database = open_database(DatabaseUrls(url, url))
+async def database(database_urls: DatabaseUrls) -> AsyncIterator[Database]:
+    """On each of the two databases in turn; on PostgreSQL as the role that serves."""
+    database = open_database(database_urls)
     yield database
     await database.close()

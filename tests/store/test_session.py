@@ -14,10 +14,11 @@ from sqlalchemy.exc import IntegrityError
 from pcap_analyzer.errors import DatabaseUnavailable
 from pcap_analyzer.store import engines, users
 from pcap_analyzer.store.engines import EngineOptions, wal_is_sound
-from pcap_analyzer.store.models import Role
+from pcap_analyzer.store.models import ProgressSnapshot, Role
 from pcap_analyzer.store.session import AsyncSession, Database, open_database
 from pcap_analyzer.store.urls import DatabaseUrls, SqliteUrl
 from pcap_analyzer.store.users import NewUser
+from tests.known_ids import id_of
 
 WALS: tuple[Literal["auto", "force"], ...] = ("auto", "force")
 NEW = NewUser("ann", "ann@example.org", "hash", Role.USER, datetime(2026, 1, 1, tzinfo=UTC))
@@ -93,9 +94,7 @@ async def test_a_session_that_reads_refuses_to_write(database: Database) -> None
 async def test_a_row_without_its_parent_is_refused(database: Database) -> None:
     with pytest.raises(IntegrityError):
         async with database.transaction() as writing:
-            await writing.execute(
-                text("INSERT INTO progress_snapshots (task_id, timestamp) VALUES ('nobody', '2026-01-01')")
-            )
+            writing.add(ProgressSnapshot(task_id=id_of("nobody"), timestamp=NEW.created_at))
 
 
 async def test_a_database_that_another_process_keeps_busy_is_said_in_a_sentence(

@@ -10,8 +10,10 @@ from pcap_analyzer.store.models import Role, TaskStatus
 from pcap_analyzer.store.session import AsyncSession, Database
 from pcap_analyzer.store.tasks import Claim, Completion, NewTask, Search, Snapshot, Viewer
 from pcap_analyzer.store.users import NewUser
+from tests.known_ids import id_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ONE = id_of("one")
 COMPLETION = Completion(NOW, "results/x/report.json", 7, 1.5, "none", "info", "Fine", "All is well.", (("idle", 1.0),))
 SNAPSHOT = Snapshot("read", 40.0, 3, 40, 100, 1000)
 
@@ -21,9 +23,9 @@ async def owner(session: AsyncSession, name: str, role: Role = Role.USER) -> Vie
     return Viewer(user.id, role is Role.ADMIN)
 
 
-async def add(session: AsyncSession, viewer: Viewer, task_id: str, minutes: int = 0) -> None:
+async def add(session: AsyncSession, viewer: Viewer, name: str, minutes: int = 0) -> None:
     at = NOW + timedelta(minutes=minutes)
-    await tasks.add(session, NewTask(task_id, f"{task_id}.pcap", 10, f"captures/{task_id}", viewer.user_id, at))
+    await tasks.add(session, NewTask(id_of(name), f"{name}.pcap", 10, f"captures/{name}", viewer.user_id, at))
 
 
 async def claimed(session: AsyncSession) -> Claim:
@@ -44,7 +46,7 @@ async def test_the_task_that_waits_longest_is_claimed_first_and_only_once(databa
             await tasks.claim_next(session, NOW),
         ]
 
-    assert order == ["first", "later", None]
+    assert order == [id_of("first"), id_of("later"), None]
 
 
 async def test_a_run_that_lost_its_claim_changes_nothing(database: Database) -> None:
@@ -91,7 +93,7 @@ async def test_what_ran_when_the_service_died_runs_again_but_not_for_ever(
             await claimed(session)
             assert await tasks.take_up_again(session, most=3, sentence="Three times.") == 1
 
-        task = await tasks.get(session, ann, "one")
+        task = await tasks.get(session, ann, ONE)
 
     assert task is not None
     assert task.status is status
@@ -104,12 +106,12 @@ async def test_a_task_that_ended_is_run_again_and_one_that_waits_or_runs_is_not(
         await add(session, ann, "one")
         await tasks.fail(session, await claimed(session), "No.")
 
-        assert await tasks.retry(session, "one")
-        assert not await tasks.retry(session, "one")
+        assert await tasks.retry(session, ONE)
+        assert not await tasks.retry(session, ONE)
         claim = await claimed(session)
-        assert not await tasks.retry(session, "one")
+        assert not await tasks.retry(session, ONE)
         await tasks.complete(session, claim, COMPLETION)
-        assert await tasks.retry(session, "one")
+        assert await tasks.retry(session, ONE)
 
 
 async def test_progress_of_an_earlier_run_is_forgotten_but_its_numbers_are_not_used_again(database: Database) -> None:
@@ -117,13 +119,13 @@ async def test_progress_of_an_earlier_run_is_forgotten_but_its_numbers_are_not_u
         await add(session, await owner(session, "ann"), "one")
         first = await claimed(session)
         await tasks.record_progress(session, first, SNAPSHOT, NOW)
-        earlier = (await tasks.latest_snapshots(session, ["one"]))["one"].id
+        earlier = (await tasks.latest_snapshots(session, [ONE]))[ONE].id
         await tasks.put_back(session, first)
         second = await claimed(session)
 
-        assert await tasks.latest_snapshots(session, ["one"]) == {}
+        assert await tasks.latest_snapshots(session, [ONE]) == {}
         await tasks.record_progress(session, second, replace(SNAPSHOT, percent=1.0), NOW)
-        assert (await tasks.latest_snapshots(session, ["one"]))["one"].id > earlier
+        assert (await tasks.latest_snapshots(session, [ONE]))[ONE].id > earlier
 
 
 async def test_nobody_sees_counts_or_finds_what_is_another_s(database: Database) -> None:
@@ -136,7 +138,7 @@ async def test_nobody_sees_counts_or_finds_what_is_another_s(database: Database)
         def search(**asked: object) -> Search:
             return replace(Search(), **asked)  # type: ignore[arg-type]
 
-        assert await tasks.get(session, bob, "hers") is None
+        assert await tasks.get(session, bob, id_of("hers")) is None
         assert (await tasks.finished(session, bob, search(text="hers"))).total == 0
         assert (await tasks.finished(session, ann, search())).total == 1
         assert (await tasks.finished(session, root, search())).total == 1
@@ -164,7 +166,7 @@ async def test_pages_cut_the_list_and_say_how_many_there_are(database: Database)
 
         page = await tasks.finished(session, ann, Search(page=2, page_size=2))
 
-    assert [task.task_id for task in page.tasks] == ["task-2", "task-1"]
+    assert [task.task_id for task in page.tasks] == [id_of("task-2"), id_of("task-1")]
     assert page.total == 5
 
 
@@ -173,6 +175,6 @@ async def test_a_deleted_task_takes_its_snapshots_along(database: Database) -> N
         await add(session, await owner(session, "ann"), "one")
         await tasks.record_progress(session, await claimed(session), SNAPSHOT, NOW)
 
-        assert await tasks.remove(session, "one")
-        assert not await tasks.remove(session, "one")
-        assert await tasks.latest_snapshots(session, ["one"]) == {}
+        assert await tasks.remove(session, ONE)
+        assert not await tasks.remove(session, ONE)
+        assert await tasks.latest_snapshots(session, [ONE]) == {}

@@ -45,7 +45,7 @@ class Seen:
 
     task: Task
     progress: ProgressSnapshot | None
-    queue_position: int | None  # 1: next; None: it does not wait
+    queue_position: int | None  # 1: next; None: it does not wait, or behind more than anybody counts
 
 
 @dataclass(frozen=True)
@@ -139,12 +139,15 @@ async def overview(session: AsyncSession, viewer: Viewer, search: Search) -> Ove
 
 
 async def _seen(session: AsyncSession, listed: Sequence[Task]) -> tuple[Seen, ...]:
-    position = {task_id: place for place, task_id in enumerate(await tasks.queue(session), start=1)}
-    newest = await tasks.latest_snapshots(session, [task.task_id for task in listed])
+    waits = any(task.status is TaskStatus.PENDING for task in listed)
+    waiting = await tasks.queue(session) if waits else ()
+    position = {task_id: place for place, task_id in enumerate(waiting, start=1)}
+    running = [task.task_id for task in listed if task.status is TaskStatus.PROCESSING]
+    newest = await tasks.latest_snapshots(session, running) if running else {}
     return tuple(
         Seen(
             task,
-            newest.get(task.task_id) if task.status is TaskStatus.PROCESSING else None,
+            newest.get(task.task_id),
             position.get(task.task_id),
         )
         for task in listed

@@ -9,14 +9,19 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, delete, func, or_, select, true, update
+from sqlalchemy import ColumnElement, ScalarSelect, Select, delete, func, null, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from pcap_analyzer.store.models import ProgressSnapshot, Task, TaskStatus
 from pcap_analyzer.store.observing import named
+from pcap_analyzer.store.types import safe_text
 
 ACTIVE = (TaskStatus.PENDING, TaskStatus.PROCESSING)
+COUNTED = 10_000
+"""Nobody pages further, and counting on takes longer than showing a page."""
+
+QUEUE_LOOKED_AT = 1_000
 AGAIN = (TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.COMPLETED)
 
 
@@ -42,6 +47,7 @@ class Search:
 class TaskPage:
     tasks: Sequence[Task]
     total: int  # over all pages
+    exact: bool  # otherwise there are at least so many, which is beyond what is counted
 
 
 @dataclass(frozen=True)
@@ -132,8 +138,7 @@ async def exists(session: AsyncSession, task_id: str) -> bool:
 async def active(session: AsyncSession, viewer: Viewer) -> Sequence[Task]:
     """Tasks that run or wait, in the order in which they run."""
     found = await session.scalars(
-        select(Task)
-        .where(Task.status.in_(ACTIVE), _visible_to(viewer))
+        _active(viewer, only_mine=False)
         .order_by(Task.status.desc(), Task.uploaded_at, Task.task_id)
         .options(joinedload(Task.owner))
     )
@@ -143,35 +148,67 @@ async def active(session: AsyncSession, viewer: Viewer) -> Sequence[Task]:
 @named
 async def finished(session: AsyncSession, viewer: Viewer, search: Search) -> TaskPage:
     """One page of tasks that neither run nor wait, newest first."""
-    matching = _matching(viewer, search)
-    total = await session.scalar(select(func.count()).select_from(matching.subquery())) or 0
+    total, exact = await (_count_found if search.text else _count_all)(session, viewer, search)
     found = await session.scalars(
-        matching.order_by(Task.uploaded_at.desc(), Task.task_id)
+        _matching(viewer, search)
+        .where(Task.status.not_in(ACTIVE))
+        .order_by(Task.uploaded_at.desc(), Task.task_id.desc())
         .offset((search.page - 1) * search.page_size)
         .limit(search.page_size)
         .options(joinedload(Task.owner))
     )
-    return TaskPage(found.all(), total)
+    return TaskPage(found.all(), total, exact)
+
+
+async def _count_found(session: AsyncSession, viewer: Viewer, search: Search) -> tuple[int, bool]:
+    found = _matching(viewer, search).where(Task.status.not_in(ACTIVE))
+    number = await session.scalar(select(_number_of(found.limit(COUNTED + 1)))) or 0
+    return min(number, COUNTED), number <= COUNTED
+
+
+async def _count_all(session: AsyncSession, viewer: Viewer, search: Search) -> tuple[int, bool]:
+    """All tasks less the few that run or wait: indexes have the answer, and no row is read for its status."""
+    every, active = _matching(viewer, search).limit(COUNTED + 1), _active(viewer, only_mine=search.only_mine)
+    every_number, active_number = (await session.execute(select(_number_of(every), _number_of(active)))).one()
+    return max(0, every_number - active_number), every_number <= COUNTED
+
+
+def _number_of(query: Select[Task]) -> ScalarSelect[int]:
+    ids = query.with_only_columns(Task.task_id).subquery()
+    return select(func.count()).select_from(ids).scalar_subquery()
+
+
+def _active(viewer: Viewer, *, only_mine: bool) -> Select[Task]:
+    """What runs or waits is found by its status, because few do, while somebody may own very many tasks.
+
+    SQLite, which does not know how many, would go through all that somebody owns if the owner were compared as it is.
+    """
+    query = select(Task).where(Task.status.in_(ACTIVE))
+    if viewer.is_admin and not only_mine:
+        return query
+    return query.where(func.coalesce(Task.owner_id, null()) == viewer.user_id)
 
 
 def _matching(viewer: Viewer, search: Search) -> Select[Task]:
-    query = select(Task).where(Task.status.not_in(ACTIVE), _visible_to(viewer))
+    query = select(Task).where(_visible_to(viewer))
     if search.only_mine:
         query = query.where(Task.owner_id == viewer.user_id)
     if search.text:
-        wanted = search.text.lower()
+        wanted = safe_text(search.text.lower())  # as it is stored
         columns = (Task.filename, Task.verdict_headline, Task.verdict_sentence)
         query = query.where(or_(*(func.lower(column).contains(wanted, autoescape=True) for column in columns)))
     return query
 
 
+def _waiting() -> Select[str]:
+    """Ids of the tasks that wait, the next one first."""
+    return select(Task.task_id).where(Task.status == TaskStatus.PENDING).order_by(Task.uploaded_at, Task.task_id)
+
+
 @named
 async def queue(session: AsyncSession) -> Sequence[str]:
-    """Ids of the tasks that wait, the next one first."""
-    found = await session.scalars(
-        select(Task.task_id).where(Task.status == TaskStatus.PENDING).order_by(Task.uploaded_at, Task.task_id)
-    )
-    return found.all()
+    """Ids of the first QUEUE_LOOKED_AT tasks that wait, the next one first."""
+    return (await session.scalars(_waiting().limit(QUEUE_LOOKED_AT))).all()
 
 
 @named
@@ -184,12 +221,13 @@ async def count_active(session: AsyncSession) -> dict[TaskStatus, int]:
 @named
 async def claim_next(session: AsyncSession, now: datetime) -> tuple[Claim, Task] | None:
     """Begin a run of the task that waits longest; None when none waits."""
-    waiting = await queue(session)
-    if not waiting:
+    # Another one who claims at the same moment is given the next one, where rows can be locked.
+    waiting = await session.scalar(_waiting().limit(1).with_for_update(skip_locked=True))
+    if waiting is None:
         return None
     result = await session.execute(
         update(Task)
-        .where(Task.task_id == waiting[0], Task.status == TaskStatus.PENDING)
+        .where(Task.task_id == waiting, Task.status == TaskStatus.PENDING)
         .values(
             status=TaskStatus.PROCESSING,
             attempt=Task.attempt + 1,

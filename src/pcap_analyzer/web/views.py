@@ -152,6 +152,7 @@ class HomeView:
     page: int  # from 1
     pages: int  # at least 1
     total: int  # that match, over all pages
+    total_is_exact: bool  # otherwise there are at least so many
     first: int  # number of the first row shown, from 1; 0: none
     last: int
     max_upload_bytes: int

@@ -69,7 +69,8 @@ class TaskJson:
 class TaskListJson:
     active: list[TaskJson]  # in the order in which they run
     tasks: list[TaskJson]  # one page, newest first
-    total: int
+    total: int  # over all pages
+    total_is_exact: bool  # false: there are at least so many
 
 
 @router.post("", status_code=HTTPStatus.CREATED, max_body_size=sys.maxsize)  # counted by upload.receive
@@ -97,6 +98,7 @@ async def listing(
         active=[task_json(seen, viewer) for seen in found.active],
         tasks=[task_json(Seen(task, None, None), viewer) for task in found.page.tasks],
         total=found.page.total,
+        total_is_exact=found.page.exact,
     )
 
 

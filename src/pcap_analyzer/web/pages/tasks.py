@@ -72,6 +72,7 @@ def _home_view(found: Overview, search: Search, viewer: Viewer, runtime: Runtime
         page=search.page,
         pages=max(1, -(-found.page.total // search.page_size)),
         total=found.page.total,
+        total_is_exact=found.page.exact,
         first=first if listed else 0,
         last=first + len(listed) - 1 if listed else 0,
         max_upload_bytes=runtime.settings.max_upload_bytes,
