@@ -6,14 +6,14 @@ A batch and the note how far it came share a transaction, so that a copy that wa
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from typing import NamedTuple, Protocol
 
 import asyncpg
-from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Column, Connection, Table, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.exc import DataError, IntegrityError
 
 from pcap_analyzer.errors import Conflict
@@ -35,7 +35,7 @@ class Item(NamedTuple):
 
     key: Key  # ascending within a table; that of `row` where there is one
     row: Row | None  # None: it has no place in its table
-    asides: tuple[str, ...] = ()  # canonical JSON of what has no place there, for adopted_orphans
+    asides: tuple[str, ...] = ()  # what has no place there, for adopted_orphans: canonical JSON that is safe_json too
 
 
 class Source(Protocol):
@@ -92,7 +92,7 @@ def _copy_table(source: Source, target: Connection, table: Table, on_rows: OnRow
         done = _Progress(batch[-1].key, done.rows + len(batch))
         with _transaction(target, table, batch):
             _note(target, table.name, done)
-            _insert(target, table, [_without(row, own) for row in rows])
+            _insert(target, list(table.columns), [_without(row, own) for row in rows])
             _put_aside(target, table, batch)
         on_rows(table.name, done.rows)
     if own:
@@ -188,32 +188,31 @@ def _note(target: Connection, name: str, done: _Progress) -> None:
     )
 
 
-def _insert(target: Connection, table: Table, rows: list[Row]) -> None:
-    """COPY on PostgreSQL, which takes half the time of INSERT; it joins the transaction that is open."""
+def _insert(target: Connection, columns: Sequence[Column[object]], rows: Sequence[Row]) -> None:
+    """In their order, into the open transaction: by COPY on PostgreSQL, which takes half the time of INSERT."""
     if not rows:
         return
-    names = [column.name for column in table.columns]
-    driven = bound(table, rows, target.dialect.name)
+    table = columns[0].table
+    assert isinstance(table, Table)
+    name, names = table.name, [column.name for column in columns]
+    driven = bound(columns, rows, target.dialect.name)
     if target.dialect.name == "postgresql":
         connection = target.connection.dbapi_connection
         assert connection is not None
-        connection.run_async(lambda raw: raw.copy_records_to_table(table.name, records=driven, columns=names))
+        connection.run_async(lambda raw: raw.copy_records_to_table(name, records=driven, columns=names))
         return
-    quoted = ", ".join(target.dialect.identifier_preparer.quote(name) for name in names)
+    quoted = ", ".join(target.dialect.identifier_preparer.quote(each) for each in names)
     target.exec_driver_sql(
-        f"INSERT INTO {table.name} ({quoted}) VALUES ({', '.join('?' * len(names))})",  # noqa: S608 - names of ours
+        f"INSERT INTO {name} ({quoted}) VALUES ({', '.join('?' * len(names))})",  # noqa: S608 - names of ours
         driven,
     )
 
 
 def _put_aside(target: Connection, table: Table, batch: list[Item]) -> None:
-    kept = [
-        {"table_name": table.name, "row_json": json.loads(aside), "adopted_at": datetime.now(UTC)}
-        for item in batch
-        for aside in item.asides
-    ]
-    for each in kept:  # one by one: their numbers are in their order
-        target.execute(insert(ORPHANS).values(each))
+    """Their numbers follow from their order, by which the comparison finds them."""
+    columns = [ORPHANS.c.table_name, ORPHANS.c.row_json, ORPHANS.c.adopted_at]
+    now = datetime.now(UTC)
+    _insert(target, columns, [(table.name, aside, now) for item in batch for aside in item.asides])
 
 
 def _continue_numbers(target: Connection, table: Table, last_number: int | None) -> None:

@@ -115,11 +115,11 @@ def _moment(stored: object) -> Value:
     return moment if moment.tzinfo is not None and utc_text(moment) == text else text
 
 
-def bound(table: Table, rows: Sequence[Row], dialect: str) -> list[Row]:
+def bound(columns: Sequence[Column[object]], rows: Sequence[Row], dialect: str) -> list[Row]:
     """Rows as the driver of a database takes them."""
     if dialect == "postgresql":
         return list(rows)
-    moments = [place for place, column in enumerate(table.columns) if isinstance(column.type, UtcDateTime)]
+    moments = [place for place, column in enumerate(columns) if isinstance(column.type, UtcDateTime)]
     bound_rows = []
     for row in rows:
         values = list(row)
