@@ -21,6 +21,8 @@ from pcap_analyzer.store.urls import DatabaseUrl, DatabaseUrls, PostgresUrl
 from tests.migrations import more_revisions, old, programs, seeds
 from tests.postgres import Server
 
+PROMISED_S = 6.0  # nobody waits for longer
+NEW = "90000000-0000-4000-8000-000000000001"
 READ = "SELECT count(*) FROM tasks"
 WRITE = "UPDATE tasks SET status = status"
 VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'idx_more'::regclass"
@@ -32,6 +34,12 @@ async def open_transaction(url: PostgresUrl, statement: str) -> AsyncIterator[As
     async with tool_connection(url, "test") as connection:
         await connection.execute(text(statement))
         yield connection
+
+
+def building(url: PostgresUrl, wanted: str) -> str:
+    """What is `wanted` of the session that builds an index and waits for somebody's transaction."""
+    waits = "query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'"
+    return f"{wanted} FROM pg_stat_activity WHERE datname = '{url.database}' AND {waits}"
 
 
 async def longest_wait(url: PostgresUrl, statement: str, until: asyncio.Event) -> float:
@@ -77,7 +85,7 @@ async def test_a_table_that_is_held_makes_the_upgrade_give_up_clearly_and_keeps_
 
     assert isinstance(failure, DatabaseUnavailable)
     assert "db upgrade" in str(failure)
-    assert longest_s < 3.0
+    assert longest_s < PROMISED_S
     assert (await upgrade.upgrade(postgres_url)).after == chain.head()
     assert await on_connection(postgres_url, "test", seeds.faults) == []
 
@@ -95,8 +103,8 @@ async def test_an_upgrade_goes_on_as_soon_as_the_table_is_let_go(postgres_url: P
     assert done.after == chain.head()
 
 
-async def test_nobody_waits_while_an_index_is_built_behind_an_open_transaction(
-    postgres_url: PostgresUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_rows_are_written_while_an_index_is_built_behind_an_open_transaction(
+    cluster: Server, postgres_url: PostgresUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await upgrade.upgrade(postgres_url)
     await seeds.sow(postgres_url, chain.head())
@@ -104,11 +112,22 @@ async def test_nobody_waits_while_an_index_is_built_behind_an_open_transaction(
     more_revisions.add_to(monkeypatch, tmp_path / "more")
 
     async with open_transaction(postgres_url, WRITE) as holder:
-        asyncio.get_running_loop().call_later(1.0, lambda: asyncio.ensure_future(holder.rollback()))
-        longest_s, failure = await watched(postgres_url, READ)
+        upgrading = asyncio.create_task(upgrade.upgrade(postgres_url))
+        while not cluster.psql(building(postgres_url, "SELECT pid")):
+            await asyncio.sleep(0.05)
+        async with tool_connection(postgres_url, "test") as connection:
+            written = await connection.execute(
+                text(
+                    f"INSERT INTO tasks (task_id, filename, status, uploaded_at) VALUES ('{NEW}', 'x', 'failed', now())"
+                )
+            )
+            await connection.commit()
+        waiting = not upgrading.done()
+        await holder.rollback()
+        await upgrading
 
-    assert failure is None
-    assert longest_s < 1.0
+    assert (written.rowcount, waiting) == (1, True)
+    assert cluster.psql(VALID, postgres_url.database) == "t"
 
 
 async def test_an_index_build_whose_backend_is_terminated_leaves_no_invalid_index_after_the_next_upgrade(
@@ -122,9 +141,7 @@ async def test_an_index_build_whose_backend_is_terminated_leaves_no_invalid_inde
 
     async with open_transaction(postgres_url, WRITE):
         process = programs.start(postgres_url, command)
-        building = "query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'"
-        mine = f"datname = '{postgres_url.database}'"
-        while not cluster.psql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {mine} AND {building}"):
+        while not cluster.psql(building(postgres_url, "SELECT pg_terminate_backend(pid)")):
             await asyncio.sleep(0.05)
         said, _ = process.communicate(timeout=programs.WITHIN_S)
     left = cluster.psql(VALID, postgres_url.database)
@@ -148,10 +165,35 @@ async def test_a_million_fold_table_is_moved_while_it_is_used(postgres_url: Post
     )
 
     assert failure is None
-    assert longest_s < 2.0
+    assert longest_s < PROMISED_S
     assert await on_connection(postgres_url, "test", differences) == []
     async with tool_connection(postgres_url, "test") as connection:
         assert await connection.scalar(text("SELECT count(*) FROM progress_snapshots")) == 50_003
+
+
+async def test_a_move_that_is_cut_off_goes_on_where_it_was(cluster: Server, postgres_url: PostgresUrl) -> None:
+    await upgrade.apply(postgres_url, old.CHAIN[-1])
+    await seeds.sow(postgres_url, old.CHAIN[-1])
+    await seeds.snapshots(postgres_url, 40_000)
+    before = await on_connection(postgres_url, "test", lambda connection: seeds.held(connection, old.CHAIN[-1]))
+    left = "SELECT count(*) > 0 FROM progress_snapshots_narrow"
+
+    process = programs.start(postgres_url, programs.UPGRADE)
+    moving = f"datname = '{postgres_url.database}' AND query LIKE '%last bigint%' AND state = 'active'"
+    while not cluster.psql(
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {moving} AND pid <> pg_backend_pid()"
+    ):
+        await asyncio.sleep(0.02)
+    said, _ = process.communicate(timeout=programs.WITHIN_S)
+    in_the_middle = cluster.psql(left, postgres_url.database)
+    code_again, said_again = programs.run(postgres_url, programs.UPGRADE)
+
+    assert process.returncode == 5, said
+    assert in_the_middle == "t"
+    assert code_again == 0, said_again
+    held = await on_connection(postgres_url, "test", lambda connection: seeds.held(connection, old.CHAIN[-1]))
+    assert held == before
+    assert await on_connection(postgres_url, "test", seeds.faults) == []
 
 
 async def test_rights_on_the_table_that_moves_stay_as_they_were(cluster: Server, postgres_url: PostgresUrl) -> None:
@@ -220,14 +262,13 @@ OLD_CLIENT = (
 async def test_the_statements_of_the_release_before_work_on_this_schema(url: DatabaseUrl) -> None:
     await upgrade.upgrade(url)
     await seeds.sow(url, chain.head())
-    new = "90000000-0000-4000-8000-000000000001"
     now, later = "2024-03-01T00:00:00.000000+00:00", "2024-03-02T00:00:00.000000+00:00"
 
     counts = []
     async with tool_connection(url, "test") as connection:
         for statement in OLD_CLIENT:
             result = await connection.exec_driver_sql(
-                statement.format(new=new, admin=seeds.ADMIN, now=now, later=later)
+                statement.format(new=NEW, admin=seeds.ADMIN, now=now, later=later)
             )
             counts.append(len(result.all()) if result.returns_rows else result.rowcount)
         await connection.commit()

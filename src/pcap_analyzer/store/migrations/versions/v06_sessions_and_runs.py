@@ -103,6 +103,10 @@ BEGIN
             SELECT id FROM progress_snapshots_narrow WHERE id > last ORDER BY id LIMIT 5000
         ) AS portion;
         EXIT WHEN through IS NULL;
+        -- Who deletes a task locks it first and its snapshots next: the same order lets neither wait for the other.
+        PERFORM 1 FROM tasks WHERE task_id IN (
+            SELECT task_id FROM progress_snapshots_narrow WHERE id > last AND id <= through
+        ) ORDER BY task_id FOR KEY SHARE;
         WITH moved AS (
             DELETE FROM progress_snapshots_narrow WHERE id > last AND id <= through RETURNING *
         )
