@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.captures import made, plans
 from benchmarks.programs import CAT, OURS, TSHARK, Cost, Program, run, typical
-from tests.acceptance import database_copy, database_habits, database_migrations
+from tests.acceptance import database_copy, database_habits, database_migrations, database_service
 from tests.acceptance.claim import ROOT, Claim, Outcome, tests_in
 
 CACHE = ROOT / ".cache" / "benchmarks"
@@ -106,4 +106,5 @@ CLAIMS = (
     *database_copy.CLAIMS,
     *database_habits.CLAIMS,
     *database_migrations.CLAIMS,
+    *database_service.CLAIMS,
 )

@@ -38,7 +38,7 @@ class Crowd:
 @dataclass(frozen=True)
 class Restarted:
     log: Log
-    ready_after_s: float
+    took_s: float
     missing: list[str]  # uploads that were acknowledged and are not there
 
 

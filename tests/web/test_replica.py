@@ -7,58 +7,25 @@ import pytest
 from sqlalchemy import text
 
 from pcap_analyzer.store.session import AsyncSession
-from tests.databases import postgres_at_head
 from tests.needs import need
-from tests.postgres import Cluster
 from tests.waiting import until
-from tests.web.house import PASSWORD, House, open_house
+from tests.web.house import PASSWORD, House
+from tests.web.replicated import comes_in, house_on, replicated
 
-UPLOAD = "/api/v1/tasks?filename=one.pcap"
 DELAY_MS = 2000
 
 
 @pytest.fixture(scope="module")
 def urls() -> Iterator[dict[str, object]]:
-    """A primary at head, and a replica that shows commits two seconds late."""
     need("postgresql")
-    with Cluster() as primary:
-        made = postgres_at_head(primary)
-        with primary.replica(DELAY_MS) as replica:
-            yield {
-                "database_url": made.app_url,
-                "database_direct_url": made.owner_url,
-                "database_replica_url": replica.database(made.name).app_url,
-            }
+    with replicated(DELAY_MS) as settings:
+        yield settings
 
 
 @pytest.fixture
 async def house(tmp_path: Path, urls: dict[str, object]) -> AsyncIterator[House]:
-    async with open_house(tmp_path / "data", **urls) as house:
-        replica = house.runtime.database.replica
-        assert replica is not None
-
-        async def keeps_up() -> bool:
-            return replica.keeps_up()
-
-        await until(keeps_up)
+    async with house_on(tmp_path, urls) as house:
         yield house
-
-
-async def comes_in(house: House, admin: str, name: str, capture: bytes) -> bool:
-    """Ask for access, be approved, log in, upload: is it in the list?"""
-    async with house.client() as client, house.client(admin) as office:
-        form = {"username": name, "email": f"{name}@corp.example", "password": PASSWORD}
-        await client.post("/register", data=form)
-        user_id = await house.runtime.database.read(
-            lambda session: session.scalar(text("SELECT id FROM users WHERE username = :name"), {"name": name})
-        )
-        approved = await office.post(f"/admin/users/{user_id}/approve")
-        assert approved.status_code == 303, approved.text
-        entered = await client.post("/login", data={"login": name, "password": PASSWORD})
-        assert entered.status_code == 303, entered.text
-        task = (await client.post(UPLOAD, content=capture)).json()["id"]
-        found = (await client.get("/api/v1/tasks")).json()
-        return task in {one["id"] for one in found["active"] + found["tasks"]}
 
 
 async def test_everybody_sees_what_they_did_and_others_a_little_later(house: House, capture: bytes) -> None:
