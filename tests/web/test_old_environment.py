@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -68,7 +69,22 @@ def statuses(client: httpx.Client) -> dict[str, str]:
     return {task["filename"]: task["status"] for task in listed}
 
 
-def test_the_old_environment_alone_is_enough(deployment: Path) -> None:
+def by_the_chain(database: sqlite3.Connection) -> None:
+    """It was upgraded by revisions, and says by which."""
+
+
+def by_the_application(database: sqlite3.Connection) -> None:
+    """The application made its tables itself: nothing says of which revision they are."""
+    database.executescript(
+        "DROP TABLE alembic_version; DROP TABLE password_reset_tokens; DROP INDEX idx_users_created_at;"
+        " CREATE INDEX idx_owner_id ON tasks (owner_id);"
+    )
+
+
+@pytest.mark.parametrize("made", [by_the_chain, by_the_application])
+def test_the_old_environment_alone_is_enough(deployment: Path, made: Callable[[sqlite3.Connection], None]) -> None:
+    with closing(sqlite3.connect(deployment / "pcap_analyzer.db")) as database, database:
+        made(database)
     keys = open_keys(SECRET_KEY, deployment)
     with (
         service(deployment, SECRET_KEY=SECRET_KEY, REPORT_TTL_HOURS="24") as running,
