@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.captures import made, plans
 from benchmarks.programs import CAT, OURS, TSHARK, Cost, Program, run, typical
-from tests.acceptance import database_copy, database_habits, database_migrations, database_service
+from tests.acceptance import database_checks, database_copy, database_habits, database_migrations, database_service
 from tests.acceptance.claim import ROOT, Claim, Outcome, tests_in
 
 CACHE = ROOT / ".cache" / "benchmarks"
@@ -103,6 +103,7 @@ CLAIMS = (
         "`python -m pytest tests/conventions/test_layers.py`",
         tests_in("tests/conventions/test_layers.py"),
     ),
+    *database_checks.CLAIMS,
     *database_copy.CLAIMS,
     *database_habits.CLAIMS,
     *database_migrations.CLAIMS,
