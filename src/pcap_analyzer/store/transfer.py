@@ -189,7 +189,7 @@ def _note(target: Connection, name: str, done: _Progress) -> None:
 
 
 def _insert(target: Connection, columns: Sequence[Column[object]], rows: Sequence[Row]) -> None:
-    """In their order, into the open transaction: by COPY on PostgreSQL, which takes half the time of INSERT."""
+    """In their order, into the open transaction: by COPY on PostgreSQL, which takes a small part of INSERT's time."""
     if not rows:
         return
     table = columns[0].table

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, String, Table, Text, cast, select, type_coerce
 
@@ -59,7 +60,9 @@ def stored_rows(connection: Connection, table: Table, after: Key | None, upto: K
     """The rows of a table of ours by ascending key, page by page; `after` and `upto` bound the keys."""
     key = key_of(table)
     dialect = connection.dialect.name
-    readers = [_reader(column, dialect) for column in table.columns]
+    readers = [
+        (place, read) for place, column in enumerate(table.columns) if (read := _reader(column, dialect)) is not None
+    ]
     place = key_place(table)
     columns: list[ColumnElement[object]] = [_plain(column, dialect) for column in table.columns]
     statement = select(*columns).order_by(key).limit(PAGE_ROWS)
@@ -68,10 +71,10 @@ def stored_rows(connection: Connection, table: Table, after: Key | None, upto: K
     while True:
         page = connection.execute(statement if after is None else statement.where(key > after)).all()
         for found in page:
-            yield tuple(
-                value if value is None or read is None else read(value)
-                for value, read in zip(found, readers, strict=True)
-            )
+            row: list[Any] = list(found)  # Any: as the driver returns it
+            for at, read in readers:
+                row[at] = None if row[at] is None else read(row[at])
+            yield tuple(row)
         if len(page) < PAGE_ROWS:
             return
         last = page[-1][place]
