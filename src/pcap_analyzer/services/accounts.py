@@ -311,6 +311,10 @@ async def suspend_user(session: AsyncSession, actor: Actor, user_id: str, now: d
     return await _record(session, actor, user, user_id, _Change(AuditAction.USER_SUSPENDED, now))
 
 
+async def is_suspended(session: AsyncSession, user_id: str) -> bool:
+    return users.status_of(await profile(session, user_id)) is UserStatus.SUSPENDED
+
+
 async def restore_user(session: AsyncSession, actor: Actor, user_id: str, now: datetime) -> User:
     """Let somebody in again who was suspended. Raises as `approve_user`."""
     _require_admin(actor)

@@ -1,0 +1,88 @@
+"""`pcap-analyzer users`, from a shell, on both databases."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pcap_analyzer.store.urls import DatabaseUrls, PostgresUrl
+from tests.cli.command import COMMAND, environment, pcap_analyzer
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture
+def settings(database_urls: DatabaseUrls, tmp_path: Path) -> dict[str, str]:
+    """The environment of a deployment whose database is at head."""
+    return {"DATA_DIR": str(tmp_path), **_urls(database_urls)}
+
+
+def _urls(urls: DatabaseUrls) -> dict[str, str]:
+    if not isinstance(urls.main, PostgresUrl):
+        return {"DATABASE_URL": f"sqlite:///{urls.main.path}"}
+    url = urls.main.engine_url().set(drivername="postgresql").render_as_string(hide_password=False)
+    return {"DATABASE_URL": url}
+
+
+def create_admin(name: str, password: str = PASSWORD, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, "users", "create-admin", name, f"{name}@corp.example", "--password-stdin"],
+        capture_output=True,
+        encoding="utf-8",
+        env=environment(**more),
+        input=f"{password}\nnot this line",
+        timeout=60,
+        check=False,
+    )
+
+
+def test_an_administrator_is_made_listed_and_cannot_be_the_last_to_go(settings: dict[str, str]) -> None:
+    made = create_admin("root", **settings)
+    again = create_admin("ROOT", **settings)
+    listed = pcap_analyzer("users", "list", "--json", **settings)
+    alone = pcap_analyzer("users", "suspend", "root", **settings)
+    create_admin("ada", **settings)
+    suspended = pcap_analyzer("users", "suspend", "ROOT@corp.example", **settings)
+    restored = pcap_analyzer("users", "approve", json.loads(listed.stdout)[0]["id"], **settings)
+
+    assert (made.returncode, made.stderr) == (0, "")
+    assert "root <root@corp.example> is an administrator" in made.stdout
+    assert (again.returncode, "exists already" in again.stderr) == (2, True)
+    assert [(user["username"], user["status"], user["is_approved"]) for user in json.loads(listed.stdout)] == [
+        ("root", "active", True)
+    ]
+    assert (alone.returncode, "last administrator" in alone.stderr) == (2, True)
+    assert (suspended.returncode, suspended.stderr) == (0, "")
+    assert (restored.returncode, restored.stderr) == (0, "")
+
+
+def test_who_is_unknown_is_said_so(settings: dict[str, str]) -> None:
+    for command in ("approve", "suspend"):
+        done = pcap_analyzer("users", command, "nobody", **settings)
+        assert (done.returncode, "There is no account 'nobody'" in done.stderr) == (2, True)
+
+
+def test_an_administrator_can_be_made_before_the_service_has_ever_run(tmp_path: Path) -> None:
+    made = create_admin("root", DATA_DIR=str(tmp_path / "data"))
+    listed = pcap_analyzer("users", "list", DATA_DIR=str(tmp_path / "data"))
+    pending = pcap_analyzer("users", "list", "--pending", DATA_DIR=str(tmp_path / "data"))
+
+    assert (made.returncode, listed.returncode) == (0, 0)
+    assert listed.stdout.splitlines()[1].split()[:4] == ["active", "root", "root@corp.example", "admin"]
+    assert pending.stdout == "Nobody.\n"
+
+
+@pytest.mark.parametrize("password", ["", "short", "root@corp.example"])
+def test_a_weak_password_is_refused_before_the_database_is_opened(tmp_path: Path, password: str) -> None:
+    done = create_admin("root", password, DATA_DIR=str(tmp_path / "data"))
+
+    assert done.returncode == 2
+    assert "password" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_without_a_terminal_the_password_is_not_waited_for(tmp_path: Path) -> None:
+    done = pcap_analyzer("users", "create-admin", "root", "root@corp.example", DATA_DIR=str(tmp_path))
+
+    assert (done.returncode, "--password-stdin" in done.stderr) == (2, True)
