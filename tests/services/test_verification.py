@@ -12,7 +12,7 @@ import pytest
 from pcap_analyzer.services.verification import USUAL, Scope, verify
 from pcap_analyzer.storage import Storage
 from pcap_analyzer.store.engines import EngineOptions
-from pcap_analyzer.store.models import Task, TaskStatus, User
+from pcap_analyzer.store.models import ONLY_ON_POSTGRESQL, Task, TaskStatus, User
 from pcap_analyzer.store.session import AsyncSession, open_database
 from pcap_analyzer.store.urls import DatabaseUrls, parse_urls
 from pcap_analyzer.store.verify_check import Status, worst
@@ -196,7 +196,11 @@ BY_HAND = "INSERT INTO audit_log (id, at, action, actor_name) VALUES (7, now(), 
 @pytest.mark.parametrize(
     ("sql", "name", "said"),
     [
-        ("DROP INDEX idx_uploaded_at", "missing indexes", "CREATE INDEX idx_uploaded_at ON tasks (uploaded_at)"),
+        (
+            "DROP INDEX idx_uploaded_at",
+            "missing indexes",
+            "CREATE INDEX CONCURRENTLY idx_uploaded_at ON tasks (uploaded_at)",
+        ),
         ("DROP INDEX idx_tasks_active", "missing indexes", "WHERE status IN ('pending', 'processing')"),
         (
             "ALTER TABLE tasks ADD CONSTRAINT later CHECK (attempt < 9) NOT VALID",
@@ -234,6 +238,19 @@ async def test_an_interrupted_build_of_an_index_is_found_and_its_repair_works(
     cluster.psql("DELETE FROM twice WHERE ctid = '(0,1)'", database.name, OWNER)
     cluster.psql("REINDEX INDEX CONCURRENTLY broken", database.name, OWNER)
     assert (await deployment.verify()).checks["invalid indexes"][0] is OK
+
+
+async def test_what_it_prints_makes_dropped_indexes_again(
+    cluster: Server, postgres: tuple[Deployment, PgDatabase]
+) -> None:
+    deployment, database = postgres
+    for name in ("idx_users_email", "idx_outbox_unsent", *ONLY_ON_POSTGRESQL):
+        cluster.psql(f"DROP INDEX {name}", database.name, OWNER)
+
+    _, sentence = (await deployment.verify()).checks["missing indexes"]
+    cluster.psql(sentence.partition("make them: ")[2], database.name, OWNER)
+
+    assert (await deployment.verify()).status is OK
 
 
 async def test_rights_of_the_service_are_looked_at_as_the_service(

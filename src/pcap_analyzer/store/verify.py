@@ -127,6 +127,8 @@ def _schema(connection: Connection) -> Report:
 def _indexes(connection: Connection, missing: list[Index]) -> Check:
     if not missing:
         return well("missing indexes", "Every index is there.")
+    for index in missing:  # copies of the models' own
+        index.dialect_options["postgresql"]["concurrently"] = True
     names = some(sorted(str(index.name) for index in missing))
     statements = "; ".join(
         " ".join(str(CreateIndex(index).compile(dialect=connection.dialect)).split()) for index in missing

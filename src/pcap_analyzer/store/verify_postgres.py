@@ -68,7 +68,7 @@ def checks(connection: Connection) -> Iterator[Check]:
         yield warning(
             "pg_trgm",
             "The extension pg_trgm is missing, so search by file name is slow: install PostgreSQL's contrib package "
-            f"and run, as the owner, CREATE EXTENSION pg_trgm; `alembic check` then names the index {TRIGRAM_INDEX}.",
+            f"and run, as the owner, CREATE EXTENSION pg_trgm; this command then prints the index {TRIGRAM_INDEX}.",
         )
 
 

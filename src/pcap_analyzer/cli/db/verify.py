@@ -49,7 +49,7 @@ def verify(deep: bool, as_json: bool, processes: int, migrations: bool, scratch_
 
     \b
       pcap-analyzer db verify
-      pcap-analyzer db verify --deep --json | jq '.checks[] | select(.status != "ok")'
+      pcap-analyzer db verify --json | jq '.checks[] | select(.status != "ok")'
       pcap-analyzer db verify --migrations
     """
     ctx = click.get_current_context()
