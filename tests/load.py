@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import httpx
 
 ANSWER_WITHIN_S = 90.0
+UPLOADS_EVERY = 25
 READS = ("/", "/api/v1/tasks", "/api/v1/users/me", "/api/v1/tasks?q=one", "/waiting")
 UPLOAD = "/api/v1/tasks?filename=one.pcap"
 
@@ -26,12 +27,14 @@ class Log:
     statuses: Counter[int] = field(default_factory=Counter)
     accepted: list[str] = field(default_factory=list)  # ids of uploads that were acknowledged
     wrong: list[str] = field(default_factory=list)  # 500s and losses, in words
-    answered_at: list[tuple[float, int]] = field(default_factory=list)  # monotonic seconds, status
+    refused: Counter[str] = field(default_factory=Counter)  # what answers of 503 say
+    took_s: list[float] = field(default_factory=list)
 
     def note(self, what: str, answer: httpx.Response | httpx.TransportError) -> None:
         status = answer.status_code if isinstance(answer, httpx.Response) else 0
         self.statuses[status] += 1
-        self.answered_at.append((time.monotonic(), status))
+        if status == 503 and isinstance(answer, httpx.Response):
+            self.refused[answer.text[:300]] += 1
         if isinstance(answer, httpx.TransportError):
             self.wrong.append(f"{what}: {answer!r}")
         elif status >= 500 and status != 503:
@@ -45,7 +48,7 @@ class Log:
 
 @dataclass(frozen=True)
 class Load:
-    """One person who reads, and uploads with every tenth request."""
+    """One person who reads, and uploads with every 25th request: analyses are not what is tried."""
 
     urls: Sequence[str]  # whoever changes it meanwhile takes processes out of the balance, or puts them back
     token: str
@@ -64,14 +67,15 @@ class Load:
         return log
 
     async def _send(self, client: httpx.AsyncClient, number: int, log: Log) -> None:
-        uploads = number % 10 == 9
+        uploads = number % UPLOADS_EVERY == 5
         method, path = ("POST", UPLOAD) if uploads else ("GET", READS[number % len(READS)])
         answer: httpx.Response | httpx.TransportError = httpx.ConnectError("nobody was asked")
-        urls = tuple(self.urls)
+        urls, began = tuple(self.urls), time.monotonic()
         for turn in range(len(urls)):
             answer = await self._ask(client, urls[(number + turn) % len(urls)], method, path)
             if not isinstance(answer, httpx.ConnectError if uploads else httpx.NetworkError):
                 break
+        log.took_s.append(time.monotonic() - began)
         log.note(f"{method} {path}", answer)
         if uploads and isinstance(answer, httpx.Response) and answer.status_code == 201:
             log.accepted.append(answer.json()["id"])
