@@ -58,7 +58,9 @@ def restore(backup: Path, path: Path, lock: Path) -> Restored:
     """
     with _told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _kept_out(lock):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        upgrades = path.with_name(f"{path.name}.upgrade-lock")
+        with _kept_out(lock, "The service runs"), _kept_out(upgrades, "The database is being upgraded"):
             new = path.with_name(f".{path.name}.restoring")
             try:
                 revision = _checked_copy(backup, new)
@@ -116,20 +118,22 @@ def _set_aside(path: Path) -> Path:
     os.link(path, kept)
     for end in SIDE_FILES:
         side = path.with_name(path.name + end)
-        if side.exists():
+        if side.exists() and side.stat().st_size == 0:
+            side.unlink()
+        elif side.exists():
             side.rename(kept.with_name(kept.name + end))
     return kept
 
 
 @contextmanager
-def _kept_out(lock: Path) -> Iterator[None]:
-    """Hold the lock of the service, so that none starts meanwhile."""
+def _kept_out(lock: Path, otherwise: str) -> Iterator[None]:
+    """Hold the lock of another one, so that it does not start meanwhile."""
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        raise Conflict("The service runs: stop it, restore, and start it again. Nothing was changed.") from None
+        raise Conflict(f"{otherwise}: stop it, restore, and start it again. Nothing was changed.") from None
     finally:
         os.close(descriptor)
 

@@ -109,7 +109,11 @@ def test_a_damaged_backup_or_a_strange_file_changes_nothing(database: Path, tmp_
 
     assert codes == [5, 3, 2]
     assert database.read_bytes() == whole
-    assert sorted(path.name for path in database.parent.iterdir()) == ["pcap_analyzer.db", "serve.lock"]
+    assert sorted(path.name for path in database.parent.iterdir()) == [
+        "pcap_analyzer.db",
+        "pcap_analyzer.db.upgrade-lock",
+        "serve.lock",
+    ]
 
 
 def test_a_backup_of_a_newer_release_is_refused(database: Path, tmp_path: Path) -> None:
