@@ -18,7 +18,8 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from pcap_analyzer.errors import Conflict
 from pcap_analyzer.store.models import AdoptedOrphan, Base, CopyCheckpoint
-from pcap_analyzer.store.transfer_values import Key, Row, Value, bound, key_of
+from pcap_analyzer.store.transfer_values import Key, Row, Value, bound, canonical_json, key_of
+from pcap_analyzer.store.types import safe_json
 
 BATCH_ROWS = 5_000
 ORPHANS: Table = Base.metadata.tables[AdoptedOrphan.__tablename__]
@@ -35,7 +36,7 @@ class Item(NamedTuple):
 
     key: Key  # ascending within a table; that of `row` where there is one
     row: Row | None  # None: it has no place in its table
-    asides: tuple[str, ...] = ()  # what has no place there, for adopted_orphans: canonical JSON that is safe_json too
+    asides: tuple[str, ...] = ()  # JSON of what has no place there, for adopted_orphans
 
 
 class Source(Protocol):
@@ -212,7 +213,12 @@ def _put_aside(target: Connection, table: Table, batch: list[Item]) -> None:
     """Their numbers follow from their order, by which the comparison finds them."""
     columns = [ORPHANS.c.table_name, ORPHANS.c.row_json, ORPHANS.c.adopted_at]
     now = datetime.now(UTC)
-    _insert(target, columns, [(table.name, aside, now) for item in batch for aside in item.asides])
+    _insert(target, columns, [(table.name, kept_aside(aside), now) for item in batch for aside in item.asides])
+
+
+def kept_aside(aside: str) -> str:
+    """JSON in the one form that adopted_orphans has of it on either database."""
+    return canonical_json(safe_json(json.loads(aside)))
 
 
 def _continue_numbers(target: Connection, table: Table, last_number: int | None) -> None:

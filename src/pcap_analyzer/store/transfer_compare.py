@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from sqlalchemy import Connection, Table
 
-from pcap_analyzer.store.transfer import ORPHANS, Item, OnRows, Source, tables
-from pcap_analyzer.store.transfer_values import Key, Row, canonical, canonical_json, key_place, stored_rows
+from pcap_analyzer.store.transfer import ORPHANS, Item, OnRows, Source, kept_aside, tables
+from pcap_analyzer.store.transfer_values import Key, Row, canonical, key_place, stored_rows
 
 CHUNK_ROWS = 10_000
 
@@ -157,7 +156,7 @@ class _Comparison:
             for aside in item.asides:
                 self._put_aside += 1
                 kept = next(self._asides, None)
-                if kept is None or (kept[of], kept[content]) != (self._table.name, canonical_json(json.loads(aside))):
+                if kept is None or (kept[of], kept[content]) != (self._table.name, kept_aside(aside)):
                     what = f"does not hold what was put aside of {self._table.name} {item.key}"
                     self._differences.append(Difference(ORPHANS.name, 0 if kept is None else _key(ORPHANS, kept), what))
 
