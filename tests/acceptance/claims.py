@@ -9,7 +9,15 @@ from pathlib import Path
 
 from benchmarks.captures import made, plans
 from benchmarks.programs import CAT, OURS, TSHARK, Cost, Program, run, typical
-from tests.acceptance import database_checks, database_copy, database_habits, database_migrations, database_service
+from tests.acceptance import (
+    database_adoption,
+    database_checks,
+    database_copy,
+    database_habits,
+    database_migrations,
+    database_people,
+    database_service,
+)
 from tests.acceptance.claim import ROOT, Claim, Outcome, tests_in
 
 CACHE = ROOT / ".cache" / "benchmarks"
@@ -103,9 +111,11 @@ CLAIMS = (
         "`python -m pytest tests/conventions/test_layers.py`",
         tests_in("tests/conventions/test_layers.py"),
     ),
+    *database_adoption.CLAIMS,
     *database_checks.CLAIMS,
     *database_copy.CLAIMS,
     *database_habits.CLAIMS,
     *database_migrations.CLAIMS,
+    *database_people.CLAIMS,
     *database_service.CLAIMS,
 )
