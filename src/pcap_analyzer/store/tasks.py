@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, Select, delete, func, null, 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from pcap_analyzer.store.models import ProgressSnapshot, Task, TaskStatus
+from pcap_analyzer.store.models import ProgressSnapshot, Task, TaskStatus, User
 from pcap_analyzer.store.observing import named
 from pcap_analyzer.store.types import safe_text
 
@@ -95,6 +95,10 @@ class Claim:
     attempt: int
 
 
+_WITH_OWNER = joinedload(Task.owner).load_only(User.id, User.username, User.email, User.role)
+"""What a list shows of owners; their other columns would be read again with each of their tasks."""
+
+
 def _visible_to(viewer: Viewer) -> ColumnElement[bool]:
     return true() if viewer.is_admin else Task.owner_id == viewer.user_id
 
@@ -122,9 +126,7 @@ async def add(session: AsyncSession, new: NewTask) -> None:
 @named
 async def get(session: AsyncSession, viewer: Viewer, task_id: str) -> Task | None:
     """One task with its owner, or None: absent, or another's."""
-    found = await session.scalars(
-        select(Task).where(Task.task_id == task_id, _visible_to(viewer)).options(joinedload(Task.owner))
-    )
+    found = await session.scalars(select(Task).where(Task.task_id == task_id, _visible_to(viewer)).options(_WITH_OWNER))
     return found.first()
 
 
@@ -140,7 +142,7 @@ async def active(session: AsyncSession, viewer: Viewer) -> Sequence[Task]:
     found = await session.scalars(
         _active(viewer, only_mine=False)
         .order_by(Task.status.desc(), Task.uploaded_at, Task.task_id)
-        .options(joinedload(Task.owner))
+        .options(_WITH_OWNER)
     )
     return found.all()
 
@@ -155,7 +157,7 @@ async def finished(session: AsyncSession, viewer: Viewer, search: Search) -> Tas
         .order_by(Task.uploaded_at.desc(), Task.task_id.desc())
         .offset((search.page - 1) * search.page_size)
         .limit(search.page_size)
-        .options(joinedload(Task.owner))
+        .options(_WITH_OWNER)
     )
     return TaskPage(found.all(), total, exact)
 
