@@ -47,10 +47,9 @@ MOMENTS: dict[tuple[str, str], tuple[str, ...]] = {
 
 @dataclass
 class OldRow:
-    """A row on its way: `values` by column, `stored` as they were, for what people wrote themselves."""
+    """A row on its way, by column."""
 
     values: dict[str, Value]
-    present: frozenset[str]  # the columns that the old table has
     unread: dict[str, str] = field(default_factory=dict)  # column -> a word that is none of today's
     changed: set[str] = field(default_factory=set)  # columns whose stored value is to be kept elsewhere
 

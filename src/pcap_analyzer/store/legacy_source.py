@@ -23,7 +23,7 @@ from pcap_analyzer.store.legacy import Schema
 from pcap_analyzer.store.legacy_rows import AFTER, BEFORE, OldRow, fill
 from pcap_analyzer.store.legacy_values import NAMESPACE, Raw, Reading, identifier, original, plain, reader_of
 from pcap_analyzer.store.transfer import Item, tables
-from pcap_analyzer.store.transfer_values import Key, canonical_json, key_of
+from pcap_analyzer.store.transfer_values import Key, Value, canonical_json, key_of
 from pcap_analyzer.store.types import UtcDateTime, UuidText
 
 KNOWN_PARENTS = 50_000  # that are remembered; more are looked up again
@@ -44,7 +44,10 @@ class _Plan:
 
     table: Table
     numbered: bool
-    columns: tuple[tuple[str, Callable[[Raw], Reading]], ...]  # those that the old table has, but for the key
+    key: str
+    stored: tuple[str, ...]  # the columns that the old table has, the key first
+    empty: dict[str, Value]  # a row of today's table
+    columns: tuple[tuple[str, Callable[[Raw], Reading]], ...]  # those of them that are neither key nor reference
     parents: tuple[tuple[str, str, bool], ...]  # column, table that it refers to, whether it may be empty
     needed: tuple[tuple[str, bool], ...]
     unique: tuple[str, ...]
@@ -122,9 +125,9 @@ class OldFile:
         plan = self._plans.get(table.name)
         if plan is None:
             return
-        key = key_of(table).name
+        key = plan.key
         # Names of tables and columns are those of our models.
-        names = ", ".join(f'old."{column}"' for column in (key, *(name for name, _ in plan.columns)))
+        names = ", ".join(f'old."{column}"' for column in plan.stored)
         if plan.numbered:
             statement = f"SELECT old.{key}, old.{key}, {names} FROM main.{table.name} AS old"  # noqa: S608
             place = f"old.{key}"
@@ -175,9 +178,9 @@ class OldFile:
 
     def _item(self, plan: _Plan, key: Key, source_row: int, stored: tuple[Raw, ...]) -> Item:
         table = plan.table
-        key_name = key_of(table).name
-        raw = dict(zip((key_name, *(name for name, _ in plan.columns)), stored, strict=True))
-        row = OldRow(dict.fromkeys((column.name for column in table.columns), None), frozenset(raw))
+        key_name = plan.key
+        raw = dict(zip(plan.stored, stored, strict=True))
+        row = OldRow(plan.empty.copy())
         row.values[key_name] = key
         if not plan.numbered and identifier(raw[key_name]) != Reading(key):
             row.changed.add(key_name)
@@ -235,8 +238,13 @@ def _plan(table: Table, schema: Schema) -> _Plan:
     return _Plan(
         table=table,
         numbered=not isinstance(key.type, UuidText),
+        key=key.name,
+        stored=(key.name, *(column.name for column in table.columns if column is not key and column.name in there)),
+        empty={column.name: None for column in table.columns},
         columns=tuple(
-            (column.name, reader_of(column)) for column in table.columns if column is not key and column.name in there
+            (column.name, reader_of(column))
+            for column in table.columns
+            if column is not key and column.name in there and not column.foreign_keys
         ),
         parents=tuple(
             (column.name, reference.column.table.name, bool(column.nullable))
