@@ -101,7 +101,8 @@ async def _admitting(app: FastAPI, opening: Opening, settings: Settings) -> Asyn
 async def _admit_later(app: FastAPI, opening: Opening, settings: Settings) -> None:
     try:
         app.state.runtime = await opening.opened()
-    except AppError:
+    except AppError as error:
+        log.error("The service cannot start: %s", error)
         os.kill(os.getpid(), signal.SIGTERM)  # the server is not ours: it ends, and with it the process, by the signal
         return
     announce(app.state.runtime, settings.public_url)
