@@ -9,9 +9,10 @@ import pytest
 from fastapi import HTTPException
 from starlette.types import Message
 
-from pcap_analyzer.errors import NotACapture, StorageFull
+from pcap_analyzer.errors import CommitUnknown, NotACapture, StorageFull
 from pcap_analyzer.services import tasks
 from pcap_analyzer.storage import Storage
+from pcap_analyzer.store.session import Database, Work
 from pcap_analyzer.store.tasks import Viewer
 from pcap_analyzer.web.upload import Announced, check_first_bytes, take
 from tests.waiting import PATIENCE_S
@@ -239,3 +240,24 @@ async def test_uploads_at_the_same_time_do_not_mix(house: House, capture: bytes)
         kept = [(await client.get(f"{answer.json()['url']}/capture")).content for answer in answers]
 
     assert kept == bodies
+
+
+async def test_an_upload_whose_commit_nobody_can_look_for_stays_until_somebody_can(
+    house: House, capture: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(_database: Database, work: Work[object], **_how: object) -> object:
+        raise CommitUnknown
+
+    token = await house.admin()
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "write", lost)
+        async with house.client(token) as client:
+            answer = await client.post(URL, content=capture)
+    kept = house.files()
+    storage = house.runtime.storage
+    await house.runtime.database.write(lambda session: tasks.settle_uploads(session, storage))
+
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"]
+    assert len(kept) == 2  # the capture, and the note that nobody knows whether it is referred to
+    assert house.files() == []
