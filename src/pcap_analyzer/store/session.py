@@ -223,12 +223,13 @@ async def wait_for_database(
         try:
             return await reach()
         except DatabaseUnreachable as error:
-            if time.monotonic() + pause_s > deadline:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
                 raise DatabaseUnavailable(
                     f"The database could not be reached for {patience_s:g} s: check DATABASE_URL and the server."
                 ) from error
             said(str(error))
-        await asyncio.sleep(pause_s)
+        await asyncio.sleep(min(pause_s, left_s))
         pause_s = min(2 * pause_s, START_LONGEST_PAUSE_S)
 
 
