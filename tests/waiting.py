@@ -9,5 +9,5 @@ PATIENCE_S = 60.0
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
     """Look again until it holds; raises TimeoutError after a minute."""
     async with asyncio.timeout(PATIENCE_S):
-        while not await holds():  # noqa: ASYNC110 - another process sets no event
+        while not await holds():
             await asyncio.sleep(0.05)
