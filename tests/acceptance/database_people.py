@@ -14,8 +14,9 @@ from pathlib import Path
 
 from pcap_analyzer.services import accounts, tasks
 from pcap_analyzer.services.accounts import COMMAND_LINE
+from pcap_analyzer.store.listing import Search
 from pcap_analyzer.store.session import Database, open_database
-from pcap_analyzer.store.tasks import Search, Viewer
+from pcap_analyzer.store.tasks import Viewer
 from pcap_analyzer.store.urls import DatabaseUrls
 from tests.acceptance.claim import Claim, Outcome
 from tests.databases import postgres_at_head, postgres_urls

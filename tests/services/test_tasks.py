@@ -11,9 +11,10 @@ from pcap_analyzer.services.tasks import Leftovers, Received, clean_filename
 from pcap_analyzer.storage import Storage
 from pcap_analyzer.store import tasks as rows
 from pcap_analyzer.store import users
+from pcap_analyzer.store.listing import Search
 from pcap_analyzer.store.models import Role, TaskStatus
 from pcap_analyzer.store.session import AsyncSession, Database
-from pcap_analyzer.store.tasks import Search, Snapshot, Viewer
+from pcap_analyzer.store.tasks import Snapshot, Viewer
 from pcap_analyzer.store.users import NewUser
 from tests.known_ids import id_of
 from tests.report import sample

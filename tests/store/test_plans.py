@@ -7,10 +7,10 @@ from sqlalchemy import event, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from pcap_analyzer.store import tasks, users
+from pcap_analyzer.store import listing, users
+from pcap_analyzer.store.listing import Search
 from pcap_analyzer.store.models import User
 from pcap_analyzer.store.session import AsyncSession, Database, open_database
-from pcap_analyzer.store.tasks import Search
 from pcap_analyzer.store.urls import DatabaseUrls
 from tests.many_tasks import Crowd, fill
 
@@ -70,8 +70,8 @@ async def test_lists_follow_the_index_of_their_order(crowded: tuple[Database, Cr
     database, crowd = crowded
     async with database.reading() as session:
         await prefer_indexes(session)
-        mine = await plans(session, tasks.finished(session, crowd.many, Search()))
-        all_of_them = await plans(session, tasks.finished(session, crowd.admin, Search()))
+        mine = await plans(session, listing.finished(session, crowd.many, Search()))
+        all_of_them = await plans(session, listing.finished(session, crowd.admin, Search()))
 
     assert "idx_tasks_owner_uploaded" in mine
     assert "idx_uploaded_at" in all_of_them
@@ -81,10 +81,10 @@ async def test_what_runs_or_waits_is_found_by_its_status(crowded: tuple[Database
     database, crowd = crowded
     async with database.reading() as session:
         for viewer in (crowd.many, crowd.admin):
-            plan = await plans(session, tasks.active(session, viewer))
+            plan = await plans(session, listing.active(session, viewer))
             assert "idx_status" in plan or "idx_tasks_active" in plan
             assert "idx_tasks_owner" not in plan
-        waiting = await plans(session, tasks.queue(session))
+        waiting = await plans(session, listing.queue(session))
     assert "idx_status" in waiting or "idx_tasks_active" in waiting
 
 
@@ -104,11 +104,12 @@ async def test_a_list_that_is_longer_than_is_counted_says_so(
 ) -> None:
     database, crowd = crowded
     async with database.reading() as session:
-        whole = await tasks.finished(session, crowd.admin, Search())
-        monkeypatch.setattr(tasks, "COUNTED", 100)
-        cut = await tasks.finished(session, crowd.admin, Search())
-        found = await tasks.finished(session, crowd.admin, Search(text="capture"))
+        monkeypatch.setattr(listing, "COUNTED_AHEAD", TASKS)
+        whole = await listing.finished(session, crowd.admin, Search())
+        monkeypatch.setattr(listing, "COUNTED_AHEAD", 100)
+        cut = await listing.finished(session, crowd.admin, Search())
+        found = await listing.finished(session, crowd.admin, Search(text="capture"))
 
     assert (whole.total, whole.exact) == (TASKS - 34, True)
-    assert (cut.total, cut.exact) == (101 - 34, False)
-    assert (found.total, found.exact) == (100, False)
+    assert (cut.total, cut.exact) == (25 + 100 - 34, False)
+    assert (found.total, found.exact) == (25 + 100, False)

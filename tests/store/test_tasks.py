@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pcap_analyzer.store import tasks, users
+from pcap_analyzer.store import listing, tasks, users
+from pcap_analyzer.store.listing import Search
 from pcap_analyzer.store.models import Role, TaskStatus
 from pcap_analyzer.store.session import AsyncSession, Database
-from pcap_analyzer.store.tasks import Claim, Completion, NewTask, Search, Snapshot, Viewer
+from pcap_analyzer.store.tasks import Claim, Completion, NewTask, Snapshot, Viewer
 from pcap_analyzer.store.users import NewUser
 from tests.known_ids import id_of
 
@@ -139,10 +140,10 @@ async def test_nobody_sees_counts_or_finds_what_is_another_s(database: Database)
             return replace(Search(), **asked)  # type: ignore[arg-type]
 
         assert await tasks.get(session, bob, id_of("hers")) is None
-        assert (await tasks.finished(session, bob, search(text="hers"))).total == 0
-        assert (await tasks.finished(session, ann, search())).total == 1
-        assert (await tasks.finished(session, root, search())).total == 1
-        assert (await tasks.finished(session, root, search(only_mine=True))).total == 0
+        assert (await listing.finished(session, bob, search(text="hers"))).total == 0
+        assert (await listing.finished(session, ann, search())).total == 1
+        assert (await listing.finished(session, root, search())).total == 1
+        assert (await listing.finished(session, root, search(only_mine=True))).total == 0
 
 
 @pytest.mark.parametrize(("text", "total"), [("ONE", 1), ("well", 1), ("100%", 0), ("_ne", 0), ("nothing", 0)])
@@ -154,7 +155,7 @@ async def test_search_looks_in_names_and_verdicts_and_takes_every_letter_as_it_i
         await add(session, ann, "one")
         await tasks.complete(session, await claimed(session), COMPLETION)
 
-        assert (await tasks.finished(session, ann, Search(text=text))).total == total
+        assert (await listing.finished(session, ann, Search(text=text))).total == total
 
 
 async def test_pages_cut_the_list_and_say_how_many_there_are(database: Database) -> None:
@@ -164,7 +165,7 @@ async def test_pages_cut_the_list_and_say_how_many_there_are(database: Database)
             await add(session, ann, f"task-{number}", minutes=number)
             await tasks.complete(session, await claimed(session), COMPLETION)
 
-        page = await tasks.finished(session, ann, Search(page=2, page_size=2))
+        page = await listing.finished(session, ann, Search(page=2, page_size=2))
 
     assert [task.task_id for task in page.tasks] == [id_of("task-2"), id_of("task-1")]
     assert page.total == 5

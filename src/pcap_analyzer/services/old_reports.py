@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from pcap_analyzer.errors import NotFound
 from pcap_analyzer.storage import Storage, storage_errors
+from pcap_analyzer.store.listing import ListedTask
 from pcap_analyzer.store.models import Task, TaskStatus
 
 STEP = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -46,7 +47,7 @@ class OldReport:
                 yield chunk
 
 
-def is_of_an_earlier_release(task: Task) -> bool:
+def is_of_an_earlier_release(task: Task | ListedTask) -> bool:
     """Whether the analysis was made before this release's reports: the row has its numbers, and no verdict."""
     return task.status is TaskStatus.COMPLETED and task.report_key is None
 

@@ -6,18 +6,20 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from pcap_analyzer.errors import Conflict, NotFound
 from pcap_analyzer.services import old_reports
 from pcap_analyzer.services.old_reports import Kind
 from pcap_analyzer.storage import Storage
-from pcap_analyzer.store import tasks
+from pcap_analyzer.store import listing, tasks
+from pcap_analyzer.store.listing import ListedTask, Search, TaskPage
 from pcap_analyzer.store.models import ProgressSnapshot, Task, TaskStatus
 from pcap_analyzer.store.session import AsyncSession
-from pcap_analyzer.store.tasks import NewTask, Search, Snapshot, TaskPage, Viewer
+from pcap_analyzer.store.tasks import NewTask, Snapshot, Viewer
 
 MAX_FILENAME_CHARACTERS = 255
+T = TypeVar("T", Task, ListedTask)
 
 
 class Queue(Protocol):
@@ -40,10 +42,10 @@ class Received:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Seen(Generic[T]):
     """A task with how far it is."""
 
-    task: Task
+    task: T
     progress: ProgressSnapshot | None
     queue_position: int | None  # 1: next; None: it does not wait, or behind more than anybody counts
 
@@ -60,7 +62,7 @@ class Leftovers:
 class Overview:
     """What the home page lists."""
 
-    active: tuple[Seen, ...]
+    active: tuple[Seen[ListedTask], ...]
     page: TaskPage
 
 
@@ -115,7 +117,7 @@ async def exists(session: AsyncSession, task_id: str) -> bool:
 
 async def count_active(session: AsyncSession) -> dict[TaskStatus, int]:
     """How many wait and how many run, whoever owns them."""
-    return await tasks.count_active(session)
+    return await listing.count_active(session)
 
 
 async def settle_uploads(session: AsyncSession, storage: Storage) -> int:
@@ -134,13 +136,13 @@ async def settle_uploads(session: AsyncSession, storage: Storage) -> int:
 
 async def overview(session: AsyncSession, viewer: Viewer, search: Search) -> Overview:
     """What runs and waits, and one page of the rest."""
-    active = await tasks.active(session, viewer)
-    return Overview(await _seen(session, active), await tasks.finished(session, viewer, search))
+    active = await listing.active(session, viewer)
+    return Overview(await _seen(session, active), await listing.finished(session, viewer, search))
 
 
-async def _seen(session: AsyncSession, listed: Sequence[Task]) -> tuple[Seen, ...]:
+async def _seen(session: AsyncSession, listed: Sequence[T]) -> tuple[Seen[T], ...]:
     waits = any(task.status is TaskStatus.PENDING for task in listed)
-    waiting = await tasks.queue(session) if waits else ()
+    waiting = await listing.queue(session) if waits else ()
     position = {task_id: place for place, task_id in enumerate(waiting, start=1)}
     running = [task.task_id for task in listed if task.status is TaskStatus.PROCESSING]
     newest = await tasks.latest_snapshots(session, running) if running else {}
@@ -162,7 +164,7 @@ async def get(session: AsyncSession, viewer: Viewer, task_id: str) -> Task:
     return task
 
 
-async def look_at(session: AsyncSession, viewer: Viewer, task_id: str) -> Seen:
+async def look_at(session: AsyncSession, viewer: Viewer, task_id: str) -> Seen[Task]:
     """One task with how far it is; raises NotFound."""
     return (await _seen(session, [await get(session, viewer, task_id)]))[0]
 
@@ -178,7 +180,7 @@ async def update(session: AsyncSession, viewer: Viewer, task_id: str) -> Update:
     )
 
 
-def progress_of(seen: Seen) -> Snapshot:
+def progress_of(seen: Seen[T]) -> Snapshot:
     """The newest snapshot, or what can be said without one."""
     task, newest = seen.task, seen.progress
     if newest is not None:

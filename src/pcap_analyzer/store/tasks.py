@@ -9,19 +9,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, delete, func, null, or_, select, true, update
+from sqlalchemy import ColumnElement, Select, delete, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from pcap_analyzer.store.models import ProgressSnapshot, Task, TaskStatus, User
 from pcap_analyzer.store.observing import named
-from pcap_analyzer.store.types import safe_text
 
 ACTIVE = (TaskStatus.PENDING, TaskStatus.PROCESSING)
-COUNTED = 10_000
-"""Nobody pages further, and counting on takes longer than showing a page."""
-
-QUEUE_LOOKED_AT = 1_000
 AGAIN = (TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.COMPLETED)
 
 
@@ -31,23 +26,6 @@ class Viewer:
 
     user_id: str
     is_admin: bool
-
-
-@dataclass(frozen=True)
-class Search:
-    """Which finished tasks to list; `text` is looked for in file name and verdict."""
-
-    text: str = ""
-    only_mine: bool = False
-    page: int = 1
-    page_size: int = 25
-
-
-@dataclass(frozen=True)
-class TaskPage:
-    tasks: Sequence[Task]
-    total: int  # over all pages
-    exact: bool  # otherwise there are at least so many, which is beyond what is counted
 
 
 @dataclass(frozen=True)
@@ -99,7 +77,7 @@ _WITH_OWNER = joinedload(Task.owner).load_only(User.id, User.username, User.emai
 """What a list shows of owners; their other columns would be read again with each of their tasks."""
 
 
-def _visible_to(viewer: Viewer) -> ColumnElement[bool]:
+def visible_to(viewer: Viewer) -> ColumnElement[bool]:
     return true() if viewer.is_admin else Task.owner_id == viewer.user_id
 
 
@@ -126,7 +104,7 @@ async def add(session: AsyncSession, new: NewTask) -> None:
 @named
 async def get(session: AsyncSession, viewer: Viewer, task_id: str) -> Task | None:
     """One task with its owner, or None: absent, or another's."""
-    found = await session.scalars(select(Task).where(Task.task_id == task_id, _visible_to(viewer)).options(_WITH_OWNER))
+    found = await session.scalars(select(Task).where(Task.task_id == task_id, visible_to(viewer)).options(_WITH_OWNER))
     return found.first()
 
 
@@ -136,95 +114,16 @@ async def exists(session: AsyncSession, task_id: str) -> bool:
     return await session.scalar(select(Task.task_id).where(Task.task_id == task_id)) is not None
 
 
-@named
-async def active(session: AsyncSession, viewer: Viewer) -> Sequence[Task]:
-    """Tasks that run or wait, in the order in which they run."""
-    found = await session.scalars(
-        _active(viewer, only_mine=False)
-        .order_by(Task.status.desc(), Task.uploaded_at, Task.task_id)
-        .options(_WITH_OWNER)
-    )
-    return found.all()
-
-
-@named
-async def finished(session: AsyncSession, viewer: Viewer, search: Search) -> TaskPage:
-    """One page of tasks that neither run nor wait, newest first."""
-    total, exact = await (_count_found if search.text else _count_all)(session, viewer, search)
-    found = await session.scalars(
-        _matching(viewer, search)
-        .where(Task.status.not_in(ACTIVE))
-        .order_by(Task.uploaded_at.desc(), Task.task_id.desc())
-        .offset((search.page - 1) * search.page_size)
-        .limit(search.page_size)
-        .options(_WITH_OWNER)
-    )
-    return TaskPage(found.all(), total, exact)
-
-
-async def _count_found(session: AsyncSession, viewer: Viewer, search: Search) -> tuple[int, bool]:
-    found = _matching(viewer, search).where(Task.status.not_in(ACTIVE))
-    number = await session.scalar(select(_number_of(found.limit(COUNTED + 1)))) or 0
-    return min(number, COUNTED), number <= COUNTED
-
-
-async def _count_all(session: AsyncSession, viewer: Viewer, search: Search) -> tuple[int, bool]:
-    """All tasks less the few that run or wait: indexes have the answer, and no row is read for its status."""
-    every, active = _matching(viewer, search).limit(COUNTED + 1), _active(viewer, only_mine=search.only_mine)
-    every_number, active_number = (await session.execute(select(_number_of(every), _number_of(active)))).one()
-    return max(0, every_number - active_number), every_number <= COUNTED
-
-
-def _number_of(query: Select[Task]) -> ScalarSelect[int]:
-    ids = query.with_only_columns(Task.task_id).subquery()
-    return select(func.count()).select_from(ids).scalar_subquery()
-
-
-def _active(viewer: Viewer, *, only_mine: bool) -> Select[Task]:
-    """What runs or waits is found by its status, because few do, while somebody may own very many tasks.
-
-    SQLite, which does not know how many, would go through all that somebody owns if the owner were compared as it is.
-    """
-    query = select(Task).where(Task.status.in_(ACTIVE))
-    if viewer.is_admin and not only_mine:
-        return query
-    return query.where(func.coalesce(Task.owner_id, null()) == viewer.user_id)
-
-
-def _matching(viewer: Viewer, search: Search) -> Select[Task]:
-    query = select(Task).where(_visible_to(viewer))
-    if search.only_mine:
-        query = query.where(Task.owner_id == viewer.user_id)
-    if search.text:
-        wanted = safe_text(search.text.lower())  # as it is stored
-        columns = (Task.filename, Task.verdict_headline, Task.verdict_sentence)
-        query = query.where(or_(*(func.lower(column).contains(wanted, autoescape=True) for column in columns)))
-    return query
-
-
-def _waiting() -> Select[str]:
+def waiting_ids() -> Select[str]:
     """Ids of the tasks that wait, the next one first."""
     return select(Task.task_id).where(Task.status == TaskStatus.PENDING).order_by(Task.uploaded_at, Task.task_id)
-
-
-@named
-async def queue(session: AsyncSession) -> Sequence[str]:
-    """Ids of the first QUEUE_LOOKED_AT tasks that wait, the next one first."""
-    return (await session.scalars(_waiting().limit(QUEUE_LOOKED_AT))).all()
-
-
-@named
-async def count_active(session: AsyncSession) -> dict[TaskStatus, int]:
-    """How many wait and how many run."""
-    rows = await session.execute(select(Task.status, func.count()).where(Task.status.in_(ACTIVE)).group_by(Task.status))
-    return dict.fromkeys(ACTIVE, 0) | {status: count for status, count in rows}  # noqa: C416 - rows, not tuples
 
 
 @named
 async def claim_next(session: AsyncSession, now: datetime) -> tuple[Claim, Task] | None:
     """Begin a run of the task that waits longest; None when none waits."""
     # Another one who claims at the same moment is given the next one, where rows can be locked.
-    waiting = await session.scalar(_waiting().limit(1).with_for_update(skip_locked=True))
+    waiting = await session.scalar(waiting_ids().limit(1).with_for_update(skip_locked=True))
     if waiting is None:
         return None
     result = await session.execute(

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 from pcap_analyzer.services.accounts import Identity, People
 from pcap_analyzer.services.old_reports import is_of_an_earlier_release
-from pcap_analyzer.services.tasks import Seen, progress_of
+from pcap_analyzer.services.tasks import Seen, T, progress_of
 from pcap_analyzer.store import users
-from pcap_analyzer.store.models import Task, User
+from pcap_analyzer.store.listing import ListedTask, Owner
+from pcap_analyzer.store.models import User
 from pcap_analyzer.store.users import Usage
 from pcap_analyzer.web.views import PendingUserView, TaskView, UserRowView, UserView
 
@@ -27,7 +28,7 @@ def identity_view(identity: Identity) -> UserView:
     )
 
 
-def user_view(user: User) -> UserView:
+def user_view(user: User | Owner) -> UserView:
     return UserView(user.id, user.username, user.email, user.role.value, initials(user.username))
 
 
@@ -63,7 +64,7 @@ def _user_row(user: User, usage: Usage, names: Mapping[str, str]) -> UserRowView
     )
 
 
-def task_view(seen: Seen, viewer_id: str) -> TaskView:
+def task_view(seen: Seen[T], viewer_id: str) -> TaskView:
     task, progress = seen.task, progress_of(seen)
     return TaskView(
         id=task.task_id,
@@ -93,6 +94,6 @@ def task_view(seen: Seen, viewer_id: str) -> TaskView:
     )
 
 
-def finished_view(task: Task, viewer_id: str) -> TaskView:
+def finished_view(task: ListedTask, viewer_id: str) -> TaskView:
     """A task that neither runs nor waits."""
     return task_view(Seen(task, None, None), viewer_id)

@@ -17,9 +17,10 @@ from fastapi.responses import StreamingResponse
 from pcap_analyzer.errors import AppError
 from pcap_analyzer.services import accounts, tasks
 from pcap_analyzer.services.accounts import Identity
-from pcap_analyzer.services.tasks import Seen, Update
+from pcap_analyzer.services.tasks import Seen, T, Update
+from pcap_analyzer.store.listing import Search
 from pcap_analyzer.store.session import AsyncSession
-from pcap_analyzer.store.tasks import Search, Viewer
+from pcap_analyzer.store.tasks import Viewer
 from pcap_analyzer.web import upload
 from pcap_analyzer.web.deps import Data, Looking, Running, User
 from pcap_analyzer.web.presenting import task_view
@@ -191,7 +192,7 @@ def _progress_event(update: Update, last_id: int) -> bytes:
     return f"{number}event: progress\ndata: {data}\n\n".encode()
 
 
-def task_json(seen: Seen, viewer: Viewer) -> TaskJson:
+def task_json(seen: Seen[T], viewer: Viewer) -> TaskJson:
     view = task_view(seen, viewer.user_id)
     return TaskJson(
         id=view.id,

@@ -18,8 +18,9 @@ from pcap_analyzer.report import html
 from pcap_analyzer.services import old_reports, results, tasks
 from pcap_analyzer.services.old_reports import Kind
 from pcap_analyzer.services.tasks import Overview
+from pcap_analyzer.store.listing import Search
 from pcap_analyzer.store.models import Task, TaskStatus
-from pcap_analyzer.store.tasks import Search, Viewer
+from pcap_analyzer.store.tasks import Viewer
 from pcap_analyzer.web import upload
 from pcap_analyzer.web.deps import Data, Looking, RequestDatabase, Running
 from pcap_analyzer.web.presenting import finished_view, task_view
