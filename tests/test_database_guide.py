@@ -125,3 +125,10 @@ def test_every_command_that_the_guide_names_exists(said: str) -> None:
         command = command.get_command(click.Context(cli), word)
 
     assert command is not None
+
+
+def test_the_summary_names_files_that_are_there() -> None:
+    named = re.findall(r"`([\w./-]+/[\w./-]+|[\w-]+\.(?:py|yaml))`", (ROOT / "MIGRATION_SUMMARY.md").read_text())
+
+    places = (ROOT, ROOT / "src" / "pcap_analyzer")
+    assert [path for path in named if not any((place / path).exists() for place in places)] == []
