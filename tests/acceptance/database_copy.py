@@ -18,7 +18,7 @@ from pcap_analyzer.store.urls import SqliteUrl
 from tests.acceptance.claim import Claim, Outcome, tests_in
 from tests.databases import postgres_at_head
 from tests.postgres import Cluster, PgDatabase
-from tests.store.transfer_seed import seeded
+from tests.store.transfer.seed import seeded
 
 ROWS = 1_000_000
 KILLS = 10
@@ -129,7 +129,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "A poisoned source is listed whole, one changed byte is found, inserts after a copy work",
-        "`python -m pytest tests/store/test_preflight.py tests/store/test_transfer.py tests/cli/db/test_copy.py`",
-        tests_in("tests/store/test_preflight.py", "tests/store/test_transfer.py", "tests/cli/db/test_copy.py"),
+        "`python -m pytest tests/store/transfer tests/cli/db/test_copy.py`",
+        tests_in("tests/store/transfer", "tests/cli/db/test_copy.py"),
     ),
 )

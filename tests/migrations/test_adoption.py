@@ -19,7 +19,8 @@ import pytest
 from pcap_analyzer.errors import DatabaseUnavailable, StorageFull, UnknownSchema
 from pcap_analyzer.services import accounts
 from pcap_analyzer.services.passwords import Passwords
-from pcap_analyzer.store import adoption, upgrade
+from pcap_analyzer.store import upgrade
+from pcap_analyzer.store.adoption import adopting
 from pcap_analyzer.store.connections import on_connection
 from pcap_analyzer.store.migrations.drift import differences
 from pcap_analyzer.store.session import open_database
@@ -276,7 +277,7 @@ async def test_an_older_file_that_stayed_is_not_written_over(tmp_path: Path) -> 
 async def test_without_room_nothing_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = build_own(tmp_path / "old.db", Age.MIDDLE)
     before = digest(url.path)
-    monkeypatch.setattr(adoption, "EMPTY_BYTES", 2**60)
+    monkeypatch.setattr(adopting, "EMPTY_BYTES", 2**60)
 
     with pytest.raises(StorageFull, match="are free"):
         await upgrade.upgrade(url)

@@ -15,7 +15,7 @@ from pcap_analyzer.store.engines import EngineOptions
 from pcap_analyzer.store.models import ONLY_ON_POSTGRESQL, Task, TaskStatus, User
 from pcap_analyzer.store.session import AsyncSession, open_database
 from pcap_analyzer.store.urls import DatabaseUrls, parse_urls
-from pcap_analyzer.store.verify_check import Status, worst
+from pcap_analyzer.store.verify.check import Status, worst
 from tests.databases import postgres_at_head, postgres_urls
 from tests.head_database import at_head
 from tests.postgres import OWNER, PgDatabase, Server

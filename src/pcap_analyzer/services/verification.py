@@ -10,13 +10,13 @@ from pathlib import Path
 from pcap_analyzer.errors import AppError, ResultUnreadable
 from pcap_analyzer.services import old_reports, results
 from pcap_analyzer.storage import Storage
-from pcap_analyzer.store import verify_rows
 from pcap_analyzer.store.engines import EngineOptions
 from pcap_analyzer.store.models import Task, TaskStatus
 from pcap_analyzer.store.session import AsyncSession, Database, open_database
 from pcap_analyzer.store.urls import DatabaseUrls
-from pcap_analyzer.store.verify import verify_database
-from pcap_analyzer.store.verify_check import Check, failure, some, warning, well
+from pcap_analyzer.store.verify import rows
+from pcap_analyzer.store.verify.check import Check, failure, some, warning, well
+from pcap_analyzer.store.verify.database import verify_database
 
 PAGE = 2000
 CAPTURES, RESULTS = "captures", "results"
@@ -69,7 +69,7 @@ async def _verify_files(database: Database, storage: Storage, *, deep: bool) -> 
     except AppError as error:
         return (failure("files", str(error)),)
     strays = [key for key in _strays(found, seen, frozenset(noted)) if (storage.folder / key).exists()]
-    secrets = await database.read(verify_rows.clear_text_secrets)
+    secrets = await database.read(rows.clear_text_secrets)
     return (
         _missing(missing, seen),
         _without_row(strays),
@@ -86,7 +86,7 @@ async def _rows(database: Database, storage: Storage, *, deep: bool) -> Seen:
     while True:
 
         async def page(session: AsyncSession, last: str | None = after) -> Sequence[Task]:
-            return await verify_rows.tasks_after(session, last, PAGE)
+            return await rows.tasks_after(session, last, PAGE)
 
         tasks = await database.read(page)
         if not tasks:
@@ -135,7 +135,7 @@ async def _still_missing(database: Database, storage: Storage, missing: dict[str
     for start in range(0, len(owners), PAGE):
 
         async def again(session: AsyncSession, some_ids: list[str] = owners[start : start + PAGE]) -> frozenset[str]:
-            return await verify_rows.keys_still_named(session, some_ids)
+            return await rows.keys_still_named(session, some_ids)
 
         named |= await database.read(again)
     return sorted(key for key in missing if key in named and not (storage.folder / key).is_file())

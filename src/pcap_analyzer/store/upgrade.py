@@ -19,7 +19,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pcap_analyzer.errors import Conflict, DatabaseUnavailable, StorageUnavailable, UnknownSchema, UsageError
-from pcap_analyzer.store import adoption, legacy, legacy_file, locks
+from pcap_analyzer.store import locks
+from pcap_analyzer.store.adoption import adopting, file, schemas
 from pcap_analyzer.store.backups import back_up
 from pcap_analyzer.store.chain import alembic_config, columns_at, downgrade_target, head, previous, revisions
 from pcap_analyzer.store.connections import on_connection, tool_connection
@@ -40,7 +41,7 @@ class Probe:
 
     tables: frozenset[str]
     revision: str | None  # None: not stamped, or with what does not say what the tables are
-    legacy: legacy.Schema | None = None  # of a SQLite database to adopt: no revision describes it
+    legacy: schemas.Schema | None = None  # of a SQLite database to adopt: no revision describes it
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Upgraded:
     before: str | None  # None: new, or made without Alembic
     after: str | None  # None: before the first revision
     backup: Path | None  # of SQLite, when there was something to lose
-    adopted: adoption.Adopted | None = None
+    adopted: adopting.Adopted | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Locked:
 
     connection: AsyncConnection
     found: Probe
-    adopted: adoption.Adopted | None = None
+    adopted: adopting.Adopted | None = None
 
 
 async def upgrade(url: DatabaseUrl, *, on_step: OnStep | None = None) -> Upgraded:
@@ -168,8 +169,8 @@ async def probe(url: DatabaseUrl) -> Probe:
 
 def _look_into(url: SqliteUrl) -> Probe:
     """Nothing is written; what a killed writer left half done is read as SQLite will roll it back."""
-    schema = legacy_file.look(url.path)
-    adoptable = legacy.recognise(schema, url.path.name) is legacy.Kind.ADOPTABLE
+    schema = file.look(url.path)
+    adoptable = schemas.recognise(schema, url.path.name) is schemas.Kind.ADOPTABLE
     return Probe(frozenset(schema.columns), None if adoptable else schema.revision, schema if adoptable else None)
 
 
@@ -216,7 +217,7 @@ async def locked(url: DatabaseUrl, *, adopts: bool = False) -> AsyncIterator[Loc
             if found.legacy is not None:
                 if not adopts:
                     raise UsageError("The database is of an earlier release: run `pcap-analyzer db upgrade` first.")
-                adopted = await adoption.adopt(url, found.legacy, lambda new: apply(new, "head"))
+                adopted = await adopting.adopt(url, found.legacy, lambda new: apply(new, "head"))
                 found = await probe(url)
             _make_private(url.path)
             async with tool_connection(url, "upgrade") as connection:

@@ -12,7 +12,7 @@ import pytest
 from pcap_analyzer.store.urls import SqliteUrl
 from tests.cli.command import pcap_analyzer
 from tests.head_database import at_head
-from tests.store.transfer_seed import GONE, TASKS, seeded
+from tests.store.transfer.seed import GONE, TASKS, seeded
 
 SECRET = "topsecret"  # what must not be shown
 NOWHERE = f"postgresql://me:{SECRET}@127.0.0.1:1/name"

@@ -15,11 +15,11 @@ from pcap_analyzer.cli import failures, guide, outputs
 from pcap_analyzer.cli.db.copy_progress import CopyProgress
 from pcap_analyzer.errors import Conflict, UsageError
 from pcap_analyzer.report.format import plural
-from pcap_analyzer.store.preflight import Preflight
-from pcap_analyzer.store.transfer_cells import Fix
-from pcap_analyzer.store.transfer_compare import differences
-from pcap_analyzer.store.transfer_job import Mode, Order, Outcome, carry_out
-from pcap_analyzer.store.transfer_report import FILES_STAY, report
+from pcap_analyzer.store.transfer.cells import Fix
+from pcap_analyzer.store.transfer.comparing import differences
+from pcap_analyzer.store.transfer.job import Mode, Order, Outcome, carry_out
+from pcap_analyzer.store.transfer.preflight import Preflight
+from pcap_analyzer.store.transfer.report import FILES_STAY, report
 from pcap_analyzer.store.urls import DatabaseUrl, parse_url
 
 SHOWN_LINES = 20

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pcap_analyzer.cli.progress import SHOWN_AFTER_S, wanted
 from pcap_analyzer.report.format import count
-from pcap_analyzer.store.transfer_job import Step
+from pcap_analyzer.store.transfer.job import Step
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -15,7 +15,7 @@ from pcap_analyzer.errors import UsageError
 from pcap_analyzer.report.layout import Look, Page, Span
 
 if TYPE_CHECKING:
-    from pcap_analyzer.store.verify_check import Check
+    from pcap_analyzer.store.verify.check import Check
 
 SIGNS = {"ok": ("OK", "green"), "warning": ("WARNING", "yellow"), "failure": ("FAILED", "bold red")}
 EXIT_CODES = {"ok": 0, "warning": 1, "failure": 2}
@@ -61,7 +61,7 @@ def verify(deep: bool, as_json: bool, processes: int, migrations: bool, scratch_
         ctx.exit(trial.run(scratch_database, settings.load().database_ssl_mode))
     from pcap_analyzer.services import verification  # noqa: PLC0415 - help must not pay for these
     from pcap_analyzer.storage import Storage  # noqa: PLC0415
-    from pcap_analyzer.store.verify_check import worst  # noqa: PLC0415
+    from pcap_analyzer.store.verify.check import worst  # noqa: PLC0415
 
     loaded = settings.load()
     urls, options, scope = loaded.database_urls(), loaded.engine_options(), verification.Scope(deep, processes)

@@ -13,12 +13,12 @@ import pytest
 
 from pcap_analyzer.errors import Conflict
 from pcap_analyzer.store.models import Base
-from pcap_analyzer.store.preflight import CheckedSource, Preflight, Problem, examine
-from pcap_analyzer.store.transfer import Item
-from pcap_analyzer.store.transfer_cells import Fix
-from pcap_analyzer.store.transfer_sources import sqlite_stored
+from pcap_analyzer.store.transfer.cells import Fix
+from pcap_analyzer.store.transfer.copying import Item
+from pcap_analyzer.store.transfer.preflight import CheckedSource, Preflight, Problem, examine
+from pcap_analyzer.store.transfer.sources import sqlite_stored
 from pcap_analyzer.store.urls import SqliteUrl
-from tests.store.transfer_seed import ANN, GONE, TASKS, seeded
+from tests.store.transfer.seed import ANN, GONE, TASKS, seeded
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from pcap_analyzer.errors import DatabaseUnavailable, StorageUnavailable
-from pcap_analyzer.store.legacy import Schema
+from pcap_analyzer.store.adoption.schemas import Schema
 from pcap_analyzer.store.migrations.checks import SQLITE_TABLES
 
 VERSIONS = "alembic_version"

@@ -10,7 +10,7 @@ from pcap_analyzer.store.engines import EngineOptions
 from pcap_analyzer.store.grants import LESS, quoted
 from pcap_analyzer.store.migrations.drift import has_trigrams
 from pcap_analyzer.store.models import TRIGRAM_INDEX, Base
-from pcap_analyzer.store.verify_check import Check, failure, some, warning, well
+from pcap_analyzer.store.verify.check import Check, failure, some, warning, well
 
 INVALID_INDEXES = text(
     """

@@ -12,9 +12,9 @@ from sqlalchemy import Column, Connection, Table, func, select, text
 
 from pcap_analyzer.errors import DatabaseUnavailable
 from pcap_analyzer.store.engines import BUSY_TIMEOUT_MS
-from pcap_analyzer.store.transfer import tables
-from pcap_analyzer.store.transfer_cells import Raw, put_right_uuid
-from pcap_analyzer.store.transfer_values import Key, key_of, stored_rows
+from pcap_analyzer.store.transfer.cells import Raw, put_right_uuid
+from pcap_analyzer.store.transfer.copying import tables
+from pcap_analyzer.store.transfer.values import Key, key_of, stored_rows
 from pcap_analyzer.store.types import UuidText
 from pcap_analyzer.store.urls import SqliteUrl
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from pcap_analyzer.store.preflight import Preflight
-from pcap_analyzer.store.transfer_compare import TableComparison
-from pcap_analyzer.store.transfer_job import Outcome
+from pcap_analyzer.store.transfer.comparing import TableComparison
+from pcap_analyzer.store.transfer.job import Outcome
+from pcap_analyzer.store.transfer.preflight import Preflight
 
 FILES_STAY = (
     "Captures and reports are files in DATA_DIR and were not copied: keep DATA_DIR where it is, or copy the folder too."

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pcap_analyzer.store.models import Role, TaskStatus
-from pcap_analyzer.store.transfer_values import Value
+from pcap_analyzer.store.transfer.values import Value
 
 UNFINISHED = (
     "This analysis was not finished when the database was taken over from an earlier release, and where its capture "

@@ -17,7 +17,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, String, Table
 
 from pcap_analyzer.store.models import Role, TaskStatus
-from pcap_analyzer.store.transfer_values import Row, Value, canonical_json, key_of
+from pcap_analyzer.store.transfer.values import Row, Value, canonical_json, key_of
 from pcap_analyzer.store.types import EnumText, SafeJson, SafeText, UtcDateTime, UuidText, safe_json, safe_text
 
 #: As a driver returns it. Bytes are a blob; text that is not UTF-8 holds lone surrogates (PEP 383).

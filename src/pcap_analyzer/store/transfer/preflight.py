@@ -13,10 +13,10 @@ from sqlalchemy import Column, Table
 
 from pcap_analyzer.errors import Conflict
 from pcap_analyzer.store.models import PasswordResetToken, Task, User
-from pcap_analyzer.store.transfer import Item, OnRows, tables
-from pcap_analyzer.store.transfer_cells import SECRETS, Fix, Flaw, Raw, RowReader, kept, shown
-from pcap_analyzer.store.transfer_sources import Stored
-from pcap_analyzer.store.transfer_values import Key, Row, Value, canonical_json, key_place
+from pcap_analyzer.store.transfer.cells import SECRETS, Fix, Flaw, Raw, RowReader, kept, shown
+from pcap_analyzer.store.transfer.copying import Item, OnRows, tables
+from pcap_analyzer.store.transfer.sources import Stored
+from pcap_analyzer.store.transfer.values import Key, Row, Value, canonical_json, key_place
 
 FILE_COLUMNS = ("capture_key", "report_key", "report_html_path", "report_json_path")
 REPORTED_EVERY = 5_000

@@ -14,7 +14,6 @@ from sqlalchemy.exc import DBAPIError, SAWarning
 from sqlalchemy.schema import CreateIndex
 
 from pcap_analyzer.errors import AppError
-from pcap_analyzer.store import verify_postgres, verify_sqlite
 from pcap_analyzer.store.chain import head
 from pcap_analyzer.store.connections import service_connection, tool_connection
 from pcap_analyzer.store.engines import EngineOptions
@@ -22,7 +21,8 @@ from pcap_analyzer.store.facts import replica_facts
 from pcap_analyzer.store.migrations.drift import models_for
 from pcap_analyzer.store.replica import LAG_LIMIT_S
 from pcap_analyzer.store.urls import DatabaseUrls, PostgresUrl, SqliteUrl
-from pcap_analyzer.store.verify_check import Check, failure, some, warning, well
+from pcap_analyzer.store.verify import postgres, sqlite
+from pcap_analyzer.store.verify.check import Check, failure, some, warning, well
 
 VERSIONS = "alembic_version"
 
@@ -52,7 +52,7 @@ async def _sqlite(url: SqliteUrl, options: EngineOptions, *, deep: bool) -> Repo
     try:
         async with service_connection(url, options) as connection:
             revision = await connection.run_sync(_revision)
-            sound = await connection.run_sync(lambda sync: tuple(verify_sqlite.checks(sync, deep=deep)))
+            sound = await connection.run_sync(lambda sync: tuple(sqlite.checks(sync, deep=deep)))
             schema = await connection.run_sync(_schema) if revision == head() else NOT_LOOKED_AT
     except (AppError, DBAPIError) as error:
         return _unreachable(str(error.orig) if isinstance(error, DBAPIError) else str(error))
@@ -65,11 +65,11 @@ async def _postgres(url: PostgresUrl, urls: DatabaseUrls, options: EngineOptions
         async with service_connection(url, options) as connection:
             revision = await connection.run_sync(_revision)
             ready = revision == head()
-            rights = await connection.run_sync(verify_postgres.rights) if ready else ()
+            rights = await connection.run_sync(postgres.rights) if ready else ()
         async with tool_connection(urls.direct, "verify") as connection:
-            inside = await connection.run_sync(lambda sync: tuple(verify_postgres.checks(sync)))
+            inside = await connection.run_sync(lambda sync: tuple(postgres.checks(sync)))
             schema = await connection.run_sync(_schema) if ready else NOT_LOOKED_AT
-            budget = await connection.run_sync(verify_postgres.budget, url.user, options, processes)
+            budget = await connection.run_sync(postgres.budget, url.user, options, processes)
     except (AppError, DBAPIError) as error:
         return _unreachable(str(error.orig) if isinstance(error, DBAPIError) else str(error))
     checks = (

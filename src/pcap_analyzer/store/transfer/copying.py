@@ -18,7 +18,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from pcap_analyzer.errors import Conflict
 from pcap_analyzer.store.models import AdoptedOrphan, Base, CopyCheckpoint
-from pcap_analyzer.store.transfer_values import Key, Row, Value, bound, canonical_json, key_of
+from pcap_analyzer.store.transfer.values import Key, Row, Value, bound, canonical_json, key_of
 from pcap_analyzer.store.types import safe_json
 
 BATCH_ROWS = 5_000

@@ -21,13 +21,13 @@ from pathlib import Path
 from sqlalchemy import Connection, func, insert, select
 
 from pcap_analyzer.errors import DatabaseUnavailable, StorageFull, StorageUnavailable
-from pcap_analyzer.store import transfer, transfer_compare
+from pcap_analyzer.store.adoption.file import beside, settle
+from pcap_analyzer.store.adoption.schemas import Schema
+from pcap_analyzer.store.adoption.source import Note, OldFile, opened
 from pcap_analyzer.store.connections import on_connection
-from pcap_analyzer.store.legacy import Schema
-from pcap_analyzer.store.legacy_file import beside, settle
-from pcap_analyzer.store.legacy_source import Note, OldFile, opened
 from pcap_analyzer.store.models import AuditAction, AuditEntry
-from pcap_analyzer.store.transfer import ORPHANS
+from pcap_analyzer.store.transfer import comparing, copying
+from pcap_analyzer.store.transfer.copying import ORPHANS
 from pcap_analyzer.store.urls import SqliteUrl
 
 log = logging.getLogger(__name__)
@@ -107,8 +107,8 @@ def _ask_for_room(path: Path) -> None:
 def _copied(old: OldFile, target: Connection, kept: Path) -> Adopted:
     """Copy, compare with the source, count, and write down what was done."""
     before = old.counts()
-    transfer.copy_rows(old, target)
-    differences = transfer_compare.differences(transfer_compare.compare(old, target))
+    copying.copy_rows(old, target)
+    differences = comparing.differences(comparing.compare(old, target))
     if differences:
         first = differences[0]
         raise DatabaseUnavailable(
@@ -116,7 +116,7 @@ def _copied(old: OldFile, target: Connection, kept: Path) -> Adopted:
             "left as it is."
         )
     orphans = _accounted(old, target, before)
-    transfer.forget_checkpoints(target)
+    copying.forget_checkpoints(target)
     noted = _write_down(old, target, Adopted(before, orphans, 0, kept))
     broken = target.exec_driver_sql("PRAGMA foreign_key_check").all()
     target.rollback()
@@ -130,7 +130,7 @@ def _accounted(old: OldFile, target: Connection, before: Mapping[str, int]) -> M
     counted = select(ORPHANS.c.table_name, func.count()).where(ORPHANS.c.id > (old.last_number(ORPHANS) or 0))
     rows = target.execute(counted.group_by(ORPHANS.c.table_name)).all()
     aside = {name: count for name, count in rows}  # noqa: C416 - rows are no pairs to the type checker
-    for table in transfer.tables():
+    for table in copying.tables():
         new = target.scalar(select(func.count()).select_from(table)) or 0
         if table is ORPHANS:
             new -= sum(aside.values())

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, String
 
-from pcap_analyzer.store.transfer_values import Value, canonical_json
+from pcap_analyzer.store.transfer.values import Value, canonical_json
 from pcap_analyzer.store.types import EnumText, SafeJson, SafeText, UtcDateTime, UuidText, safe_json, safe_text
 
 #: What SQLite gives when texts are read as bytes: they need not be UTF-8.

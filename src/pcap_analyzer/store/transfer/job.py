@@ -17,11 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from pcap_analyzer.errors import Conflict, NotFound, UsageError
 from pcap_analyzer.store import upgrade
 from pcap_analyzer.store.connections import tool_connection
-from pcap_analyzer.store.preflight import CheckedSource, Preflight, examine
-from pcap_analyzer.store.transfer import CHECKPOINTS, OnRows, copy_rows, forget_checkpoints, tables
-from pcap_analyzer.store.transfer_cells import Fix
-from pcap_analyzer.store.transfer_compare import TableComparison, compare, differences
-from pcap_analyzer.store.transfer_sources import PostgresStored, Stored, sqlite_stored
+from pcap_analyzer.store.transfer.cells import Fix
+from pcap_analyzer.store.transfer.comparing import TableComparison, compare, differences
+from pcap_analyzer.store.transfer.copying import CHECKPOINTS, OnRows, copy_rows, forget_checkpoints, tables
+from pcap_analyzer.store.transfer.preflight import CheckedSource, Preflight, examine
+from pcap_analyzer.store.transfer.sources import PostgresStored, Stored, sqlite_stored
 from pcap_analyzer.store.urls import DatabaseUrl, SqliteUrl
 
 

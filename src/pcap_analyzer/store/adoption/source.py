@@ -19,11 +19,11 @@ from pathlib import Path
 from sqlalchemy import Table
 
 from pcap_analyzer.errors import DatabaseUnavailable
-from pcap_analyzer.store.legacy import Schema
-from pcap_analyzer.store.legacy_rows import AFTER, BEFORE, OldRow, fill
-from pcap_analyzer.store.legacy_values import NAMESPACE, Raw, Reading, identifier, original, plain, reader_of
-from pcap_analyzer.store.transfer import Item, tables
-from pcap_analyzer.store.transfer_values import Key, Value, canonical_json, key_of
+from pcap_analyzer.store.adoption.rows import AFTER, BEFORE, OldRow, fill
+from pcap_analyzer.store.adoption.schemas import Schema
+from pcap_analyzer.store.adoption.values import NAMESPACE, Raw, Reading, identifier, original, plain, reader_of
+from pcap_analyzer.store.transfer.copying import Item, tables
+from pcap_analyzer.store.transfer.values import Key, Value, canonical_json, key_of
 from pcap_analyzer.store.types import UtcDateTime, UuidText
 
 KNOWN_PARENTS = 50_000  # that are remembered; more are looked up again

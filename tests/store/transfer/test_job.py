@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from pcap_analyzer.errors import Conflict, NotFound, UsageError
-from pcap_analyzer.store.transfer_cells import Fix
-from pcap_analyzer.store.transfer_compare import Difference, differences
-from pcap_analyzer.store.transfer_job import Mode, Order, Outcome, carry_out
+from pcap_analyzer.store.transfer.cells import Fix
+from pcap_analyzer.store.transfer.comparing import Difference, differences
+from pcap_analyzer.store.transfer.job import Mode, Order, Outcome, carry_out
 from pcap_analyzer.store.urls import SqliteUrl, parse_url
 from tests.databases import postgres_at_head
 from tests.head_database import at_head
 from tests.postgres import OWNER, PgDatabase, Server
-from tests.store.transfer_process import killed_in_batch
-from tests.store.transfer_seed import ANN, GONE, TABLES, TASKS, seeded
+from tests.store.transfer.process import killed_in_batch
+from tests.store.transfer.seed import ANN, GONE, TABLES, TASKS, seeded
 
 PROGRESS_ROWS = 12_000  # three batches
 BATCHES_BEFORE_PROGRESS = 9  # one of each other table

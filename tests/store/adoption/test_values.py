@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pcap_analyzer.store.legacy_values import (
+from pcap_analyzer.store.adoption.values import (
     LOST,
     NOTHING,
     Raw,

@@ -9,8 +9,8 @@ from itertools import islice
 
 from sqlalchemy import Connection, Table
 
-from pcap_analyzer.store.transfer import ORPHANS, Item, OnRows, Source, kept_aside, tables
-from pcap_analyzer.store.transfer_values import Key, Row, canonical, key_place, stored_rows
+from pcap_analyzer.store.transfer.copying import ORPHANS, Item, OnRows, Source, kept_aside, tables
+from pcap_analyzer.store.transfer.values import Key, Row, canonical, key_place, stored_rows
 
 CHUNK_ROWS = 10_000
 

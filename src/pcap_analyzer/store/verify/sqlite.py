@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
-from pcap_analyzer.store.verify_check import Check, failure, some, well
+from pcap_analyzer.store.verify.check import Check, failure, some, well
 
 RESTORE = "stop the service and restore a backup (`pcap-analyzer db restore FILE`)"
 

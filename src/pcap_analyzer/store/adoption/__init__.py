@@ -1,0 +1,1 @@
+"""Takes over SQLite files that an earlier release made without Alembic; `adopting.py` tells the story."""

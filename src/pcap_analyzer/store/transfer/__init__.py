@@ -1,0 +1,1 @@
+"""Copies rows from one database into another and compares them; see `job.py` for the whole of it."""

@@ -1,0 +1,1 @@
+"""Checks of a database, each with what repairs what it finds."""
