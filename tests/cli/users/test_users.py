@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from pcap_analyzer.store.urls import DatabaseUrls, PostgresUrl
+from tests.bouncer import PgBouncer
 from tests.cli.command import COMMAND, environment, pcap_analyzer
+from tests.databases import postgres_at_head
+from tests.needs import need
+from tests.postgres import Server
 
 PASSWORD = "correct horse battery staple"
 
@@ -71,6 +75,32 @@ def test_an_administrator_can_be_made_before_the_service_has_ever_run(tmp_path: 
     assert (made.returncode, listed.returncode) == (0, 0)
     assert listed.stdout.splitlines()[1].split()[:4] == ["active", "root", "root@corp.example", "admin"]
     assert pending.stdout == "Nobody.\n"
+
+
+def test_only_an_administrator_is_made_where_there_is_no_database(tmp_path: Path) -> None:
+    for arguments in (["list"], ["approve", "ann"], ["suspend", "ann"]):
+        done = pcap_analyzer("users", *arguments, DATA_DIR=str(tmp_path / "data"))
+        assert (done.returncode, "There is no database" in done.stderr) == (5, True)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_people_are_looked_after_behind_pgbouncer(cluster: Server, tmp_path: Path) -> None:
+    need("pgbouncer")
+    database = postgres_at_head(cluster)
+    with PgBouncer(cluster) as bouncer:
+        pooled = {
+            "DATABASE_URL": bouncer.database(database.name).app_url,
+            "DATABASE_DIRECT_URL": database.owner_url,
+            "DATABASE_PGBOUNCER": "true",
+            "DATA_DIR": str(tmp_path),
+        }
+        made = create_admin("root", **pooled)
+        listed = pcap_analyzer("users", "list", **pooled)
+
+    cluster.drop_database(database.name)
+    assert (made.returncode, made.stderr) == (0, "")
+    assert (listed.returncode, "root@corp.example" in listed.stdout) == (0, True)
 
 
 @pytest.mark.parametrize("password", ["", "short", "root@corp.example"])

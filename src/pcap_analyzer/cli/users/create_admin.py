@@ -36,7 +36,7 @@ def create_admin(username: str, email: str, password_stdin: bool) -> None:
     refused = accounts.refusals(form)
     if refused:
         raise UsageError(" ".join(refusal.sentence for refusal in refused))
-    user = on_database(lambda database: _create(database, form))
+    user = on_database(lambda database: _create(database, form), makes=True)
     outputs.write_standard_output(f"{user.username} <{user.email}> is an administrator and can log in now.\n")
 
 

@@ -9,31 +9,36 @@ from typing import TypeVar
 
 from pcap_analyzer import settings
 from pcap_analyzer.cli.failures import tell
-from pcap_analyzer.errors import NotFound
+from pcap_analyzer.errors import DatabaseUnavailable, NotFound
 from pcap_analyzer.store import upgrade, users
 from pcap_analyzer.store.session import AsyncSession, Database, open_database
-from pcap_analyzer.store.urls import SqliteUrl
+from pcap_analyzer.store.urls import PostgresUrl
 
 T = TypeVar("T")
 
 
-def on_database(work: Callable[[Database], Coroutine[None, None, T]]) -> T:
+def on_database(work: Callable[[Database], Coroutine[None, None, T]], *, makes: bool = False) -> T:
     """The result of `work` on the database that the settings name, at the revision of this release.
 
-    SQLite is brought to it first, as the service does when it starts. Raises DatabaseUnavailable where PostgreSQL is
-    behind, naming the command.
+    SQLite is brought to it first, as the service does when it starts; `makes`: also where there is none yet. Raises
+    DatabaseUnavailable where there is none, or where PostgreSQL is behind, naming the command.
     """
     os.umask(0o077)  # the database holds people's password hashes
-    return asyncio.run(_on_database(work))
+    return asyncio.run(_on_database(work, makes=makes))
 
 
-async def _on_database(work: Callable[[Database], Coroutine[None, None, T]]) -> T:
+async def _on_database(work: Callable[[Database], Coroutine[None, None, T]], *, makes: bool) -> T:
     chosen = settings.load()
     urls = chosen.database_urls()
-    if isinstance(urls.main, SqliteUrl):
-        await upgrade.upgrade(urls.main, on_step=tell)
+    if isinstance(urls.direct, PostgresUrl):  # a pooler refuses the parameters of such a connection
+        await upgrade.check_at_start(urls.direct)
+    elif makes or urls.direct.path.exists():
+        await upgrade.upgrade(urls.direct, on_step=tell)
     else:
-        await upgrade.check_at_start(urls.main)
+        raise DatabaseUnavailable(
+            f"There is no database at {urls.direct.path}, and so nobody: `pcap-analyzer users create-admin` makes it, "
+            "or set DATA_DIR or DATABASE_URL."
+        )
     database = open_database(urls, chosen.engine_options())
     try:
         return await work(database)
