@@ -1,6 +1,7 @@
 """What others notice while PostgreSQL is upgraded, and the statements of the release before."""
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,9 +18,9 @@ from pcap_analyzer.store.engines import EngineOptions
 from pcap_analyzer.store.migrations import running, table_locks
 from pcap_analyzer.store.migrations.drift import differences
 from pcap_analyzer.store.session import open_database
-from pcap_analyzer.store.urls import DatabaseUrl, DatabaseUrls, PostgresUrl
+from pcap_analyzer.store.urls import DatabaseUrl, DatabaseUrls, PostgresUrl, parse_url
 from tests.migrations import more_revisions, old, programs, seeds
-from tests.postgres import Server
+from tests.postgres import OWNER, Role, Server
 
 PROMISED_S = 6.0  # nobody waits for longer
 NEW = "90000000-0000-4000-8000-000000000001"
@@ -205,6 +206,27 @@ async def test_rights_on_the_table_that_moves_stay_as_they_were(cluster: Server,
     await upgrade.upgrade(postgres_url)
 
     assert cluster.psql(rights, postgres_url.database) == before
+
+
+async def test_roles_whose_names_need_quotes_own_the_table_that_moves_and_keep_their_rights(cluster: Server) -> None:
+    name = f"test_{secrets.token_hex(6)}"
+    owner, app = Role(f"{name}-owner", OWNER.password), f"{name}-App"
+    cluster.psql(
+        f'CREATE ROLE "{owner.name}" LOGIN PASSWORD \'{owner.password}\'; CREATE ROLE "{app}"; '
+        f'CREATE DATABASE {name} OWNER "{owner.name}"'
+    )
+    url = parse_url(cluster.url(owner, name), data_dir=Path())
+    owned = "SELECT pg_get_userbyid(relowner), relacl FROM pg_class WHERE relname = 'progress_snapshots'"
+    await upgrade.apply(url, old.CHAIN[-1])
+    cluster.psql(f'GRANT SELECT ON progress_snapshots TO "{app}"', name)
+    before = cluster.psql(owned, name)
+
+    await upgrade.upgrade(url)
+
+    after = cluster.psql(owned, name)
+    cluster.drop_database(name)
+    cluster.psql(f'DROP ROLE "{owner.name}"; DROP ROLE "{app}"')
+    assert after == before
 
 
 async def test_a_statement_prepared_before_a_column_became_wider_is_asked_again(

@@ -61,7 +61,7 @@ BEGIN
     ALTER INDEX idx_progress_timestamp RENAME TO idx_progress_narrow_timestamp;
     CREATE TABLE progress_snapshots (LIKE progress_snapshots_narrow INCLUDING DEFAULTS);
     EXECUTE format('ALTER TABLE progress_snapshots OWNER TO %I',
-                   (SELECT relowner::regrole::name FROM pg_class WHERE oid = narrow));
+                   (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = narrow));
     ALTER TABLE progress_snapshots
         ALTER COLUMN id TYPE bigint,
         ALTER COLUMN packets_processed TYPE bigint,
