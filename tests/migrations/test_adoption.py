@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from pcap_analyzer.errors import DatabaseUnavailable, StorageFull, UnknownSchema
 from pcap_analyzer.services import accounts
 from pcap_analyzer.services.passwords import Passwords
 from pcap_analyzer.store import upgrade
-from pcap_analyzer.store.adoption import adopting
+from pcap_analyzer.store.adoption import adopting, file
 from pcap_analyzer.store.connections import on_connection
 from pcap_analyzer.store.migrations.drift import differences
 from pcap_analyzer.store.session import open_database
@@ -74,7 +75,7 @@ async def test_every_row_is_accounted_for(tmp_path: Path, build: object) -> None
         "old.db.before-adoption",
         "old.db.upgrade-lock",
     ]
-    assert url.path.stat().st_mode & 0o077 == 0
+    assert stat.S_IMODE(url.path.stat().st_mode) == stat.S_IMODE(done.adopted.kept.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("build", ALL)
@@ -286,23 +287,57 @@ async def test_without_room_nothing_is_done(tmp_path: Path, monkeypatch: pytest.
     assert sorted(path.name for path in tmp_path.iterdir()) == ["old.db", "old.db.upgrade-lock"]
 
 
-async def test_a_file_system_without_second_names_gets_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def without_second_names(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_source: Path, _target: Path) -> None:
         raise PermissionError(1, "Operation not permitted")
 
+    monkeypatch.setattr(os, "link", refuse)
+
+
+async def test_a_file_system_without_second_names_gets_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = build_own(tmp_path / "old.db", Age.MIDDLE)
     before = digest(url.path)
-    monkeypatch.setattr(os, "link", refuse)
+    without_second_names(monkeypatch)
 
     done = await upgrade.upgrade(url)
 
     assert done.adopted is not None
     assert digest(done.adopted.kept) == before
+    assert stat.S_IMODE(done.adopted.kept.stat().st_mode) == 0o600
 
 
-async def test_a_file_that_somebody_writes_to_is_left_alone(tmp_path: Path) -> None:
+WRITES = """
+import sqlite3, sys
+sqlite3.connect(sys.argv[1], timeout=0).execute("DELETE FROM progress_snapshots").connection.commit()
+"""
+
+
+async def test_nobody_gets_in_between_the_copy_of_the_old_file_and_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = build_own(tmp_path / "old.db", Age.MIDDLE)
+    without_second_names(monkeypatch)
+    complaints: list[str] = []
+
+    def write_as_another_process(unfinished: Path, kept: Path) -> Path:
+        writer = [sys.executable, "-c", WRITES, str(url.path)]
+        complaints.append(subprocess.run(writer, capture_output=True, text=True, check=False, timeout=60).stderr)
+        return unfinished.replace(kept)
+
+    monkeypatch.setattr(Path, "rename", write_as_another_process)
+
+    await upgrade.upgrade(url)
+
+    # Before the copy gets its name, and before the new file gets its own.
+    assert [complaint.splitlines()[-1:] for complaint in complaints] == [
+        ["sqlite3.OperationalError: database is locked"]
+    ] * 2
+
+
+async def test_a_file_that_somebody_writes_to_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = build_own(tmp_path / "old.db", Age.MIDDLE)
     before = digest(url.path)
+    monkeypatch.setattr(file, "BUSY_TIMEOUT_S", 0.01)
 
     with closing(sqlite3.connect(url.path, isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")

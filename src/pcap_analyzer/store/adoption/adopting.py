@@ -78,7 +78,7 @@ async def adopt(url: SqliteUrl, schema: Schema, build: Build) -> Adopted:
         kept = _free_name(url.path)
         with opened(url.path, schema) as old:
             adopted = await on_connection(new, "adoption", lambda connection: _copied(old, connection, kept))
-            _put_in_place(new.path, url.path, kept)
+            _put_in_place(old, new.path, url.path, kept)
     except OSError as error:
         raise StorageUnavailable(
             f"{url.path.name} cannot be adopted: {error.strerror}. It is left as it is."
@@ -178,14 +178,14 @@ def _free_name(path: Path) -> Path:
     return name
 
 
-def _put_in_place(new: Path, path: Path, kept: Path) -> None:
+def _put_in_place(old: OldFile, new: Path, path: Path, kept: Path) -> None:
     """The old file gets its second name before the new one takes the first: in between, both are the old file."""
     settle(new)  # the journal that is kept for later goes
     _sync(new)
     if beside(new) or beside(path):
         raise DatabaseUnavailable(f"{path.name} or its copy is in use by another process. It is left as it is.")
     if not kept.exists():
-        _keep(path, kept)
+        _keep(old, path, kept)
     _sync(path.parent)
     new.rename(path)
     _sync(path.parent)
@@ -195,16 +195,19 @@ def _half_kept(path: Path) -> Path:
     return path.with_name(f"{path.name}{UNFINISHED}-copy")
 
 
-def _keep(path: Path, kept: Path) -> None:
+def _keep(old: OldFile, path: Path, kept: Path) -> None:
+    """A second name for the old file, for its owner alone: it holds hashes, and secrets in clear text."""
     try:
+        path.chmod(0o600)
         os.link(path, kept)
-    except OSError as error:  # some file systems know no second names
+    except OSError as error:  # of somebody else, or on a file system that knows no second names
         log.warning("%s cannot have a second name (%s): it is copied", path.name, error.strerror)
     else:
         return
     unfinished = _half_kept(path)
-    shutil.copyfile(path, unfinished)
-    unfinished.chmod(0o600)
+    unfinished.touch(mode=0o600, exist_ok=False)
+    with unfinished.open("wb") as file:
+        old.copy_to(file)
     _sync(unfinished)
     unfinished.rename(kept)
 

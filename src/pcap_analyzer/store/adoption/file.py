@@ -14,6 +14,7 @@ from pcap_analyzer.store.adoption.schemas import Schema
 from pcap_analyzer.store.migrations.checks import SQLITE_TABLES
 
 VERSIONS = "alembic_version"
+BUSY_TIMEOUT_S = 5.0
 BESIDE = ("-journal", "-wal", "-shm")
 WRITE_VERSION, OF_A_LOG = 18, 2  # SQLite's file format, section 1.3.3
 #: What SQLite says of a file that it would first have to repair with the journal or log of a writer that was killed.
@@ -88,13 +89,19 @@ def _described(connection: sqlite3.Connection) -> Schema:
     return Schema(columns, versions, frozenset(numbered))
 
 
+def connected(path: Path) -> sqlite3.Connection:
+    """A connection that may write, any thread of which begins transactions itself."""
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_S)
+
+
 def settle(path: Path) -> None:
     """Let SQLite finish what a killed writer left, and put everything into the one file, with nothing beside it.
 
     Raises DatabaseUnavailable when somebody else uses the file, or when it is damaged.
     """
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)) as file:
+        with closing(connected(path)) as file:
             # A log is written into the file. A journal that was kept for later is removed when one stops keeping it.
             modes = [file.execute(f"PRAGMA journal_mode={mode}").fetchone()[0] for mode in ("DELETE", "PERSIST")]
             modes.append(file.execute("PRAGMA journal_mode=DELETE").fetchone()[0])

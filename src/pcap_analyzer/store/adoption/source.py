@@ -7,6 +7,8 @@ a value said beyond its new form is noted beside the row's key, see `notes`.
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
@@ -14,11 +16,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
 from sqlalchemy import Table
 
 from pcap_analyzer.errors import DatabaseUnavailable
+from pcap_analyzer.store.adoption.file import connected
 from pcap_analyzer.store.adoption.rows import AFTER, BEFORE, OldRow, fill
 from pcap_analyzer.store.adoption.schemas import Schema
 from pcap_analyzer.store.adoption.values import NAMESPACE, Raw, Reading, identifier, original, plain, reader_of
@@ -59,34 +64,31 @@ def opened(path: Path, schema: Schema) -> Iterator[OldFile]:
 
     Raises DatabaseUnavailable when somebody else is writing.
     """
-    with path.open("rb") as file:  # before SQLite locks it: closing a file gives up the locks of the whole process
-        fingerprint = hashlib.file_digest(file, "sha256").hexdigest()
-    changed = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False
-    )
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        yield OldFile(connection, schema, fingerprint, changed)
-    except sqlite3.Error as error:
-        raise DatabaseUnavailable(
-            f"{path.name} of an earlier release cannot be taken over ({error}). It is left as it is."
-        ) from error
-    finally:
-        connection.close()
+    with path.open("rb") as file:  # until SQLite is done: closing a file gives up the locks of the whole process
+        connection = connected(path)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            yield OldFile(connection, schema, file)
+        except sqlite3.Error as error:
+            raise DatabaseUnavailable(
+                f"{path.name} of an earlier release cannot be taken over ({error}). It is left as it is."
+            ) from error
+        finally:
+            connection.close()
 
 
 class OldFile:
     """A `transfer.Source`. Temporary tables of its connection hold the new keys, and what has to be unique."""
 
-    def __init__(self, connection: sqlite3.Connection, schema: Schema, fingerprint: str, changed: datetime) -> None:
+    def __init__(self, connection: sqlite3.Connection, schema: Schema, file: BufferedReader) -> None:
         connection.text_factory = bytes
         connection.create_function("new_key", 1, _new_key, deterministic=True)
         connection.create_function("spare_key", 2, lambda table, row: str(uuid.uuid5(NAMESPACE, f"{table} {row}")))
         connection.create_function("plain", 1, lambda raw: None if raw is None else plain(raw), deterministic=True)
         self._connection = connection
-        self._fingerprint = fingerprint
-        self._changed = changed
+        self._file = file
+        self._fingerprint = hashlib.file_digest(file, "sha256").hexdigest()
+        self._changed = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
         self._plans = {table.name: _plan(table, schema) for table in tables() if table.name in schema.columns}
         self._parent = lru_cache(KNOWN_PARENTS)(self._looked_up)
         connection.execute(
@@ -99,6 +101,11 @@ class OldFile:
     @property
     def fingerprint(self) -> str:
         return self._fingerprint
+
+    def copy_to(self, target: BinaryIO) -> None:
+        """The file byte for byte."""
+        self._file.seek(0)
+        shutil.copyfileobj(self._file, target)
 
     def counts(self) -> dict[str, int]:
         """Rows of each table."""
