@@ -125,14 +125,26 @@ async def test_a_commit_whose_answer_is_lost_is_never_replayed_blindly(things: D
 
 
 async def test_a_commit_whose_answer_is_lost_is_looked_up(things: Database) -> None:
-    adding, looks = Adding("fatal"), iter([None, "it is there"])
+    adding = Adding("fatal")
 
     async def landed(_session: AsyncSession) -> str | None:
-        return next(looks)
+        return "it is there"
 
     assert await things.write(adding, landed=landed) == "it is there"
 
-    assert adding.tries == 2
+    assert adding.tries == 1
+
+
+async def test_a_commit_that_is_not_seen_may_still_be_made_and_is_not_replayed(things: Database) -> None:
+    adding = Adding("fatal")
+
+    async def landed(_session: AsyncSession) -> str | None:
+        return None
+
+    with pytest.raises(CommitUnknown):
+        await things.write(adding, landed=landed)
+
+    assert adding.tries == 1
 
 
 async def test_a_session_that_reads_refuses_to_write(things: Database) -> None:

@@ -82,6 +82,8 @@ def test_a_connection_that_stays_on_the_machine_needs_no_encryption() -> None:
         "postgresql://u:[secret@h/db",
         "postgresql://u:secret@h/db?sslmode=maybe",
         "postgresql://u:secret@h/db?passfile=x",
+        "postgresql://u:k?secret=@h/db",
+        "secret://x",
     ],
 )
 def test_other_urls_are_refused_without_their_password(given: str) -> None:

@@ -79,6 +79,7 @@ def test_while_the_database_is_down_the_service_lives_and_says_so(tmp_path: Path
     assert problem.headers["content-type"] == "application/problem+json"
     assert login.status_code == 200
     assert "/setup/" in said
+    assert f"127.0.0.1:{cluster.port}" in said
     assert APP.password not in said
 
 

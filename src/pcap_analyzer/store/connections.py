@@ -22,21 +22,21 @@ async def tool_connection(url: DatabaseUrl, purpose: str) -> AsyncIterator[Async
 
     Raises DatabaseUnavailable or StorageFull for what the database says about itself.
     """
-    async with _only_connection(tool_engine(url, purpose)) as connection:
+    async with _only_connection(tool_engine(url, purpose), url) as connection:
         yield connection
 
 
 @asynccontextmanager
 async def service_connection(url: DatabaseUrl, options: EngineOptions) -> AsyncIterator[AsyncConnection]:
     """A connection as the service has them, to look what they are like; raises what `tool_connection` does."""
-    async with _only_connection(service_engine(url, options)) as connection:
+    async with _only_connection(service_engine(url, options), url) as connection:
         yield connection
 
 
 @asynccontextmanager
-async def _only_connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def _only_connection(engine: AsyncEngine, url: DatabaseUrl) -> AsyncIterator[AsyncConnection]:
     try:
-        with database_errors():
+        with database_errors(url.shown):
             async with engine.connect() as connection:
                 yield connection
     finally:

@@ -22,11 +22,13 @@ APPLICATION = "pcap-analyzer"
 
 @dataclass(frozen=True)
 class TimeLimits:
-    """What a statement may take on PostgreSQL, in its own words, each with its unit."""
+    """What a statement may take on PostgreSQL, in its own words, each with its unit, and how long we wait ourselves."""
 
     statement: str = "30s"
     lock: str = "10s"
     idle_in_transaction: str = "60s"
+    command_s: float | None = COMMAND_TIMEOUT_S
+    pool_s: float = CONNECT_TIMEOUT_S * 2  # for a connection that is free
 
     def settings(self) -> dict[str, str]:
         return {
@@ -38,7 +40,8 @@ class TimeLimits:
 
 
 REQUESTS = TimeLimits()
-MIGRATIONS = TimeLimits(statement="1h", lock="5s", idle_in_transaction="1h")
+REPLICA = TimeLimits(statement="4s", lock="1s", command_s=5, pool_s=2)  # the primary answers what it does not
+MIGRATIONS = TimeLimits(statement="1h", lock="5s", idle_in_transaction="1h", command_s=None)
 
 
 @dataclass(frozen=True)
@@ -51,24 +54,24 @@ class EngineOptions:
     wal: Literal["auto", "force"] = "auto"
 
 
-def service_engine(url: DatabaseUrl, options: EngineOptions) -> AsyncEngine:
+def service_engine(url: DatabaseUrl, options: EngineOptions, limits: TimeLimits = REQUESTS) -> AsyncEngine:
     """The engine that answers requests; connections are opened when they are needed."""
     if isinstance(url, SqliteUrl):
-        engine = create_async_engine(url.engine_url(), pool_size=5, max_overflow=10)
+        engine = _engine(url, pool_size=5, max_overflow=10)
         journal = journal_of(options.wal)
         prepare_sqlite(engine.sync_engine, journal_mode=journal.mode, foreign_keys=True)
         return engine
     if options.pgbouncer:
-        return _behind_pgbouncer(url)
-    return create_async_engine(
-        url.engine_url(),
+        return _behind_pgbouncer(url, limits)
+    return _engine(
+        url,
         pool_size=options.pool_size,
         max_overflow=options.max_overflow,
         pool_pre_ping=True,
         pool_use_lifo=True,
         pool_recycle=RECYCLE_S,
-        pool_timeout=CONNECT_TIMEOUT_S * 2,
-        connect_args=_connect_args(url, APPLICATION, REQUESTS),
+        pool_timeout=limits.pool_s,
+        connect_args=_connect_args(url, APPLICATION, limits),
     )
 
 
@@ -79,18 +82,22 @@ def tool_engine(url: DatabaseUrl, purpose: str) -> AsyncEngine:
     The pragma is set when the connection is made, because inside a transaction it silently does nothing.
     """
     if isinstance(url, SqliteUrl):
-        engine = create_async_engine(url.engine_url(), poolclass=NullPool)
+        engine = _engine(url, poolclass=NullPool)
         prepare_sqlite(engine.sync_engine, journal_mode="TRUNCATE", foreign_keys=False)
         return engine
     arguments = _connect_args(url, f"{APPLICATION} {purpose}", MIGRATIONS)
-    del arguments["command_timeout"]
-    return create_async_engine(url.engine_url(), poolclass=NullPool, connect_args=arguments)
+    return _engine(url, poolclass=NullPool, connect_args=arguments)
+
+
+def _engine(url: DatabaseUrl, **options: Any) -> AsyncEngine:  # Any: SQLAlchemy's own
+    """Its errors name no values: they reach logs, and hashes of passwords are among them."""
+    return create_async_engine(url.engine_url(), hide_parameters=True, **options)
 
 
 def _connect_args(url: PostgresUrl, application: str, limits: TimeLimits) -> dict[str, Any]:  # Any: asyncpg's own
     arguments: dict[str, Any] = {
         "timeout": CONNECT_TIMEOUT_S,
-        "command_timeout": COMMAND_TIMEOUT_S,
+        "command_timeout": limits.command_s,
         "ssl": url.ssl(),
         "server_settings": {"application_name": application, "timezone": "UTC", **limits.settings()},
     }
@@ -99,15 +106,15 @@ def _connect_args(url: PostgresUrl, application: str, limits: TimeLimits) -> dic
     return arguments
 
 
-def _behind_pgbouncer(url: PostgresUrl) -> AsyncEngine:
+def _behind_pgbouncer(url: PostgresUrl, limits: TimeLimits) -> AsyncEngine:
     """PgBouncer keeps the pool, refuses most settings at connect, and gives each transaction another connection.
 
     So prepared statements live for one transaction under names of their own, and limits are set inside of it.
     """
-    arguments = _connect_args(url, APPLICATION, REQUESTS)
+    arguments = _connect_args(url, APPLICATION, limits)
     arguments["server_settings"] = {"application_name": APPLICATION, "timezone": "UTC"}
-    engine = create_async_engine(
-        url.engine_url(),
+    engine = _engine(
+        url,
         poolclass=NullPool,
         connect_args={
             **arguments,
@@ -116,11 +123,10 @@ def _behind_pgbouncer(url: PostgresUrl) -> AsyncEngine:
             "prepared_statement_name_func": lambda: f"__pcap_{uuid.uuid4().hex}__",
         },
     )
-    names = REQUESTS.settings()
-    limits = "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in names.items())
+    setting = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in limits.settings().items())
 
     def begun(connection: Connection) -> None:
-        connection.exec_driver_sql(limits)
+        connection.exec_driver_sql(f"SELECT {setting}")
 
     event.listen(engine.sync_engine, "begin", begun)
     return engine

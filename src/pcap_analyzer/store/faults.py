@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,7 +47,13 @@ SQLITE_SENTENCES: dict[int, tuple[type[AppError], str]] = {
 }
 #: What a driver raises; while it connects, asyncpg's own classes and the system's reach us unwrapped.
 DRIVER_ERRORS = (DBAPIError, PoolTimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
-UNREACHABLE = "The database cannot be reached: try again in a moment."
+REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (ConnectionRefusedError, "nobody listens there"),
+    (socket.gaierror, "its host is unknown"),
+    (TimeoutError, "it does not answer in time"),
+    (ConnectionError, "it takes no encrypted connection, or breaks it off"),
+)
+LATER = "try again in a moment"
 
 
 def sqlstate(error: BaseException | None) -> str | None:
@@ -97,8 +104,11 @@ def wrote_in_a_reading(error: BaseException) -> bool:
     return sqlstate(cause) == "25006" or sqlite_code(cause) == sqlite3.SQLITE_READONLY
 
 
-def sentence(error: BaseException) -> AppError | None:
-    """What people are told; None for a mistake of the program."""
+def sentence(error: BaseException, shown: str = "") -> AppError | None:
+    """What people are told; None for a mistake of the program.
+
+    `shown` is the URL without its password, for whoever has set it.
+    """
     if isinstance(error, PoolTimeoutError):
         return DatabaseUnavailable("Every connection to the database is in use: try again in a moment.")
     cause = _cause(error)
@@ -108,10 +118,21 @@ def sentence(error: BaseException) -> AppError | None:
     elif code in SQLITE_SENTENCES:
         kind, text = SQLITE_SENTENCES[code]
     elif connection_is_lost(error):
-        kind, text = DatabaseUnreachable, UNREACHABLE
+        kind, text = DatabaseUnreachable, f"The database cannot be reached: {_reason(error) if shown else LATER}."
     else:
         return None
-    return kind(text)
+    return kind(f"{text} It is {shown}." if shown else text)
+
+
+def _reason(error: BaseException) -> str:
+    """Why a server is out of reach, as far as the system says."""
+    cause = _cause(error)
+    if sqlstate(cause) is not None:
+        return "the server is starting or stopping"
+    for kind, reason in REASONS:
+        if isinstance(cause, kind):
+            return reason
+    return getattr(cause, "strerror", None) or "the connection fails"
 
 
 def _cause(error: BaseException) -> BaseException | None:
@@ -120,9 +141,9 @@ def _cause(error: BaseException) -> BaseException | None:
 
 
 @contextmanager
-def database_errors() -> Iterator[None]:
-    """Turn what the driver says about the database into a sentence; everything else passes."""
+def database_errors(shown: str = "") -> Iterator[None]:
+    """Turn what the driver says about the database into a `sentence`; everything else passes."""
     try:
         yield
     except DRIVER_ERRORS as error:
-        raise sentence(error) or error from error
+        raise sentence(error, shown) or error from error

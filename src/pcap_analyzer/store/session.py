@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.pool import QueuePool
 
 from pcap_analyzer.errors import CommitUnknown, DatabaseUnavailable, DatabaseUnreachable
-from pcap_analyzer.store.engines import EngineOptions, service_engine
+from pcap_analyzer.store.engines import REPLICA, EngineOptions, service_engine
 from pcap_analyzer.store.faults import (
     DRIVER_ERRORS,
     another_try_helps,
@@ -71,8 +71,9 @@ class Database:
     async def write(self, work: Work[T], *, landed: Work[T | None] | None = None) -> T:
         """Run `work` in one transaction and commit it; the whole is repeated, at most three times, where that helps.
 
-        A commit whose answer is lost is never repeated blindly: `landed` looks whether it was made, and returns what
-        `work` would have, or None. Raises CommitUnknown where nothing can look, DatabaseUnavailable, StorageFull.
+        A commit whose answer is lost is never repeated, because the server may still be about to make it: `landed`
+        looks whether it did, and returns what `work` would have, or None. Raises CommitUnknown where it is not seen,
+        DatabaseUnavailable, StorageFull.
         """
         for tries_left in reversed(range(TRIES)):
             try:
@@ -89,25 +90,29 @@ class Database:
             except DRIVER_ERRORS as error:
                 await self._pause_or_raise(error, tries_left)
                 continue
-            if landed is None:
+            seen = None if landed is None else await self._look_whether(landed, commit_lost)
+            if seen is None:
                 raise CommitUnknown from commit_lost
-            seen = await self._look_whether(landed, commit_lost)
-            if seen is not None:
-                return seen
-        raise DatabaseUnavailable("The database went away at every commit: try again in a moment.")
+            return seen
+        raise AssertionError("the last try returns or raises")
 
     async def read(self, work: Work[T], *, may_lag: bool = False) -> T:
         """Run `work` on one consistent view that it cannot change; repeated like `write`.
 
-        `may_lag`: a replica may answer that is a few seconds behind, where there is one and it keeps up.
+        `may_lag`: a replica may answer that is a few seconds behind, where there is one and it keeps up; whatever it
+        fails with, and it may lack a table yet, the primary is asked at once.
         """
-        makers = [self._reading]
         if may_lag and self._replicated is not None and self.replica is not None and self.replica.keeps_up():
-            makers.append(self._replicated)
-        for tries_left in reversed(range(TRIES)):
-            maker = makers.pop() if len(makers) > 1 else self._reading  # a replica that fails is asked once
             try:
-                async with self._session(maker) as session:
+                async with self._session(self._replicated) as session:
+                    return await work(session)
+            except DRIVER_ERRORS as error:
+                _refuse_writes(error)
+                self.replica.failed()
+                self._observer.retried("replica")
+        for tries_left in reversed(range(TRIES)):
+            try:
+                async with self._session(self._reading) as session:
                     return await work(session)
             except DRIVER_ERRORS as error:
                 _refuse_writes(error)
@@ -207,7 +212,7 @@ def open_database(
     """The engines of an upgraded database; connections are opened when they are needed."""
     chosen = options or EngineOptions()
     engine = service_engine(urls.main, chosen)
-    replica = None if urls.replica is None else Replica(service_engine(urls.replica, chosen), engine)
+    replica = None if urls.replica is None else Replica(service_engine(urls.replica, chosen, REPLICA), engine)
     return Database(engine, replica, observer)
 
 
@@ -226,7 +231,7 @@ async def wait_for_database(
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 raise DatabaseUnavailable(
-                    f"The database could not be reached for {patience_s:g} s: check DATABASE_URL and the server."
+                    f"The database could not be reached for {patience_s:g} s; the last try: {error}"
                 ) from error
             said(str(error))
         await asyncio.sleep(min(pause_s, left_s))

@@ -16,6 +16,7 @@ from sqlalchemy import URL
 from pcap_analyzer.errors import UsageError
 
 POSTGRES_PORT = 5432
+QUERY = ("host", "sslmode", "ssl", "sslrootcert")
 POSTGRES_SCHEMES = frozenset({"postgres", "postgresql"})
 
 
@@ -149,7 +150,7 @@ def parse_url(text: str, *, data_dir: Path, ssl_mode: str = "", name: str = "DAT
         return _sqlite(rest, name)
     if backend in POSTGRES_SCHEMES:
         return _postgres(_split(rest, name), ssl_mode, name)
-    raise UsageError(f"{name} names {backend or 'no database'}; this program works with sqlite and postgresql")
+    raise UsageError(f"{name} begins with neither sqlite:// nor postgresql://, which this program works with")
 
 
 def parse_urls(main: str, direct: str, replica: str, *, data_dir: Path, ssl_mode: str = "") -> DatabaseUrls:
@@ -209,9 +210,9 @@ def _query(parts: SplitResult, name: str) -> Mapping[str, str]:
     if parts.fragment:
         raise UsageError(f"{name} has a # in it: quote it in the password as %23")
     query = dict(parse_qsl(parts.query))
-    unknown = sorted(query.keys() - {"host", "sslmode", "ssl", "sslrootcert"})
-    if unknown:
-        raise UsageError(f"{name} has parameters that this program does not know: {', '.join(unknown)}")
+    if query.keys() - set(QUERY):
+        # They are not named: after a ? that is not quoted they are pieces of the password.
+        raise UsageError(f"{name} has parameters besides {', '.join(QUERY)}; write a ? in its password as %3F")
     return query
 
 

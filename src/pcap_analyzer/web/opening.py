@@ -48,7 +48,7 @@ class Opening:
             self._opened.set()
 
     def _wait(self, why: str) -> None:
-        self.waits_for = why
+        self.waits_for = "The database cannot be reached: try again in a moment."  # strangers learn no more
         log.warning("the service waits for its database: %s", why)
 
     async def in_order(self) -> Runtime | None:
