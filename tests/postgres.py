@@ -9,7 +9,8 @@ with Cluster() as cluster:
 import secrets
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self
@@ -175,6 +176,19 @@ class Cluster(Server):
         self.stop(mode)
         self.start()
 
+    @contextmanager
+    def hung(self) -> Iterator[None]:
+        """It accepts connections and answers nobody: all of its processes stand still."""
+        pids = [str(self.pid), *self._children()]
+        _signal("STOP", pids)
+        try:
+            yield
+        finally:
+            _signal("CONT", pids)
+
+    def _children(self) -> list[str]:
+        return subprocess.check_output(["ps", "--ppid", str(self.pid), "-o", "pid="], text=True).split()
+
     def remove(self) -> None:
         self._daemon.close(STOP_SIGNALS["immediate"])
         self._folder.remove()
@@ -240,6 +254,11 @@ def _settings(cluster: Cluster, *, durable: bool) -> dict[str, str]:
         "timezone": "Asia/Kolkata",  # whoever relies on the server's zone being UTC finds out
         **({} if durable else careless),
     }
+
+
+def _signal(name: str, pids: list[str]) -> None:
+    """Some of them may have ended meanwhile."""
+    subprocess.run(["kill", f"-{name}", *pids], check=False, stderr=subprocess.DEVNULL)
 
 
 def _binary(name: str) -> str:

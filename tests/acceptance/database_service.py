@@ -117,13 +117,13 @@ def down_at_start() -> Outcome:
 def through_a_replica() -> Outcome:
     """Approve, log in, upload, list, a hundred times, over HTTP."""
 
-    async def scene(folder: Path) -> int:
+    async def scene(folder: Path, urls: dict[str, object]) -> int:
         async with house_on(folder, urls) as house:
             admin, capture = await house.admin(), _capture(folder)
             return sum([await comes_in(house, admin, f"person{number}", capture) for number in range(PEOPLE)])
 
-    with tempfile.TemporaryDirectory() as name, replicated(DELAY_MS) as urls:
-        seen = asyncio.run(scene(Path(name)))
+    with tempfile.TemporaryDirectory() as name, replicated(DELAY_MS) as pair:
+        seen = asyncio.run(scene(Path(name), pair.settings()))
     return Outcome(f"{seen} of {PEOPLE} see their upload", seen == PEOPLE)
 
 

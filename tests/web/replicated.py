@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import text
@@ -14,17 +15,28 @@ from tests.web.house import PASSWORD, House, open_house
 UPLOAD = "/api/v1/tasks?filename=one.pcap"
 
 
+@dataclass(frozen=True)
+class Pair:
+    """A primary and its replica."""
+
+    primary: Cluster
+    replica: Cluster
+
+    def settings(self) -> dict[str, object]:
+        """Of a new database at head."""
+        made = postgres_at_head(self.primary)
+        return {
+            "database_url": made.app_url,
+            "database_direct_url": made.owner_url,
+            "database_replica_url": self.replica.database(made.name).app_url,
+        }
+
+
 @contextmanager
-def replicated(delay_ms: int) -> Iterator[dict[str, object]]:
-    """The settings of a new database at head, whose replica is so much behind."""
-    with Cluster() as primary:
-        made = postgres_at_head(primary)
-        with primary.replica(delay_ms) as replica:
-            yield {
-                "database_url": made.app_url,
-                "database_direct_url": made.owner_url,
-                "database_replica_url": replica.database(made.name).app_url,
-            }
+def replicated(delay_ms: int) -> Iterator[Pair]:
+    """A replica that is so much behind."""
+    with Cluster() as primary, primary.replica(delay_ms) as replica:
+        yield Pair(primary, replica)
 
 
 @asynccontextmanager

@@ -18,6 +18,8 @@ STICKY_S = 10.0
 """For so long after a write somebody's reads stay on the primary: the limit of the lag, and the gaps of its measure."""
 
 SAMPLE_EVERY_S = 1.0
+MEASURED_WITHIN_S = 2.0
+FRESH_S = 3.0  # an older measure says nothing: whoever stopped answering cannot say so
 SAMPLES = 600
 log = logging.getLogger(__name__)
 
@@ -32,15 +34,21 @@ class Replica:
         self.engine, self._primary = engine, primary
         self._written: deque[tuple[float, int]] = deque(maxlen=SAMPLES)  # when, up to which byte of the log
         self._lag_s: float | None = None
+        self._measured_at = 0.0
         self._watching: asyncio.Task[None] | None = None
 
     @property
     def lag_s(self) -> float | None:
         """Seconds behind the primary; None when that is not known."""
-        return self._lag_s
+        return self._lag_s if time.monotonic() - self._measured_at < FRESH_S else None
 
     def keeps_up(self) -> bool:
-        return self._lag_s is not None and self._lag_s <= LAG_LIMIT_S
+        lag_s = self.lag_s
+        return lag_s is not None and lag_s <= LAG_LIMIT_S
+
+    def failed(self) -> None:
+        """Somebody's read of it failed: until it is measured again, nobody else's has to."""
+        self._lag_s = None
 
     def watch(self) -> None:
         """Begin to measure."""
@@ -50,13 +58,18 @@ class Replica:
         reached = True
         while True:
             try:
-                self._lag_s = await self.measure()
+                async with asyncio.timeout(MEASURED_WITHIN_S):
+                    self._lag_s = await self.measure()
+                self._measured_at = time.monotonic()
                 reached = True
             except DRIVER_ERRORS as error:
                 self._lag_s = None
                 if reached:
                     log.warning("the replica is not read from: %s", sentence(error) or type(error).__name__)
                 reached = False
+            except Exception:
+                self._lag_s = None
+                log.exception("the replica could not be measured")
             await asyncio.sleep(SAMPLE_EVERY_S)
 
     async def measure(self) -> float | None:
