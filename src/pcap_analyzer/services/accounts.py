@@ -60,7 +60,7 @@ class Identity:
     requested_at: datetime
     rejection_reason: str | None
     token_hash: str
-    wrote_at: datetime | None = None  # kept where there is a replica, which may not show that write yet
+    wrote_at: datetime | None = None  # in any of their sessions: a replica may not show that write yet
 
     @property
     def is_active(self) -> bool:
@@ -220,7 +220,7 @@ async def identify(session: AsyncSession, token: str, now: datetime) -> tuple[Id
     found = await sessions.find(session, digest(token), now=now, seen_after=now - IDLE)
     if found is None:
         return None
-    login, user = found
+    user = found.user
     identity = Identity(
         user_id=user.id,
         username=user.username,
@@ -229,10 +229,10 @@ async def identify(session: AsyncSession, token: str, now: datetime) -> tuple[Id
         status=users.status_of(user),
         requested_at=user.created_at,
         rejection_reason=user.rejection_reason,
-        token_hash=login.token_hash,
-        wrote_at=login.wrote_at,
+        token_hash=found.login.token_hash,
+        wrote_at=found.wrote_at,
     )
-    return identity, now - login.last_seen_at > TOUCH_EVERY
+    return identity, now - found.login.last_seen_at > TOUCH_EVERY
 
 
 async def touch(session: AsyncSession, identity: Identity, now: datetime) -> None:

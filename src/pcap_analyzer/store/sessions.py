@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, exists, or_, select, update
+from sqlalchemy import delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -23,18 +24,28 @@ async def add(session: AsyncSession, *, token_hash: str, user_id: str, now: date
             created_at=now,
             last_seen_at=now,
             expires_at=expires_at,
+            wrote_at=now,  # and perhaps more, in a session that is over
         )
     )
     await session.flush()
 
 
+@dataclass(frozen=True)
+class Found:
+    """An open session, and whose it is."""
+
+    login: LoginSession
+    user: User
+    wrote_at: datetime | None  # when they last changed something, in whichever of their sessions
+
+
 @named
-async def find(
-    session: AsyncSession, token_hash: str, *, now: datetime, seen_after: datetime
-) -> tuple[LoginSession, User] | None:
+async def find(session: AsyncSession, token_hash: str, *, now: datetime, seen_after: datetime) -> Found | None:
     """The open session of a token and its user: neither expired nor idle since before `seen_after`."""
+    any_of_theirs = aliased(LoginSession)
+    newest = select(func.max(any_of_theirs.wrote_at)).where(any_of_theirs.user_id == User.id).scalar_subquery()
     found = await session.execute(
-        select(LoginSession, User)
+        select(LoginSession, User, newest)
         .join(User, User.id == LoginSession.user_id)
         .where(
             LoginSession.token_hash == token_hash,
@@ -43,7 +54,7 @@ async def find(
         )
     )
     row = found.first()
-    return None if row is None else (row[0], row[1])
+    return None if row is None else Found(*row)
 
 
 @named

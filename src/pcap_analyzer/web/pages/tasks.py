@@ -172,9 +172,11 @@ async def capture(runtime: Running, data: Data, viewer: Looking, task_id: str) -
 
 
 async def _task(data: RequestDatabase, viewer: Viewer, task_id: str) -> Task:
-    """A task whose files are read next; what a replica does not know yet, the primary may."""
+    """A task whose files are read next; of what a replica does not know yet, or not the report, the primary may."""
     with suppress(NotFound):
-        return await data.glance(lambda session: tasks.get(session, viewer, task_id))
+        task = await data.glance(lambda session: tasks.get(session, viewer, task_id))
+        if task.report_key is not None:
+            return task
     return await data.read(lambda session: tasks.get(session, viewer, task_id))
 
 
