@@ -146,13 +146,15 @@ async def test_nobody_sees_counts_or_finds_what_is_another_s(database: Database)
         assert (await listing.finished(session, root, search(only_mine=True))).total == 0
 
 
-@pytest.mark.parametrize(("text", "total"), [("ONE", 1), ("well", 1), ("100%", 0), ("_ne", 0), ("nothing", 0)])
+@pytest.mark.parametrize(
+    ("text", "total"), [("ONE", 1), ("zürich", 1), ("ZÜR", 1), ("well", 1), ("100%", 0), ("_ne", 0), ("nothing", 0)]
+)
 async def test_search_looks_in_names_and_verdicts_and_takes_every_letter_as_it_is(
     database: Database, text: str, total: int
 ) -> None:
     async with database.transaction() as session:
         ann = await owner(session, "ann")
-        await add(session, ann, "one")
+        await tasks.add(session, NewTask(ONE, "one of ZÜRICH.pcap", 10, "captures/one", ann.user_id, NOW))
         await tasks.complete(session, await claimed(session), COMPLETION)
 
         assert (await listing.finished(session, ann, Search(text=text))).total == total

@@ -45,6 +45,17 @@ async def test_a_login_is_found_by_name_or_address_however_it_is_written(databas
     assert found == [ann, ann, ann, None]
 
 
+async def test_names_are_alike_however_their_letters_beyond_ascii_are_written(database: Database) -> None:
+    async with database.transaction() as session:
+        anna = await add(session, "Änne")
+
+        found = [await users.by_login(session, login) for login in ("änne", "ÄNNE", "ÄNNE@Example.org", "anne")]
+
+        assert found == [anna, anna, anna, None]
+        assert await users.is_taken(session, "ÄNNE", "new@example.org")
+        assert not await users.is_taken(session, "anne", "new@example.org")
+
+
 async def test_a_name_that_is_another_s_address_is_taken(database: Database) -> None:
     async with database.transaction() as session:
         await add(session, "ann")

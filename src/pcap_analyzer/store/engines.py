@@ -162,13 +162,14 @@ def wal_is_sound(version: tuple[int, ...]) -> bool:
 
 
 def prepare_sqlite(engine: Engine, *, journal_mode: str, foreign_keys: bool) -> None:
-    """Set the pragmas of every connection and begin transactions ourselves.
+    """Set the pragmas of every connection, let lower() know every letter, and begin transactions ourselves.
 
     Python's driver would begin one only before INSERT, UPDATE and DELETE: neither DDL nor reads would be transactional.
     """
 
     def connected(connection: Any, _record: ConnectionPoolEntry) -> None:  # Any: the driver's own class
         connection.isolation_level = None
+        connection.create_function("lower", 1, _lower, deterministic=True)
         cursor = connection.cursor()
         for pragma in (
             f"busy_timeout={BUSY_TIMEOUT_MS}",
@@ -189,3 +190,8 @@ def prepare_sqlite(engine: Engine, *, journal_mode: str, foreign_keys: bool) -> 
 
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", begun)
+
+
+def _lower(value: str | float | bytes | None) -> str | float | bytes | None:
+    """What PostgreSQL's lower() does: SQLite's own knows the letters of ASCII alone."""
+    return value.lower() if isinstance(value, str) else value

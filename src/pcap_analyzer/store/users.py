@@ -142,7 +142,7 @@ async def by_login(session: AsyncSession, login: str) -> User | None:
     user = found.first()
     if user is not None:
         return user
-    wanted = safe_text(login.lower())
+    wanted = func.lower(safe_text(login))  # by the database's own idea of letters, as the columns are
     alike = or_(func.lower(User.username) == wanted, func.lower(User.email) == wanted)
     users = (await session.scalars(select(User).where(alike).limit(2))).all()
     return users[0] if len(users) == 1 else None
@@ -151,7 +151,7 @@ async def by_login(session: AsyncSession, login: str) -> User | None:
 @named
 async def is_taken(session: AsyncSession, username: str, email: str) -> bool:
     """Whether either name already leads to an account; each is looked up in both columns, as a login is."""
-    wanted = [safe_text(username.lower()), safe_text(email.lower())]
+    wanted = [func.lower(safe_text(username)), func.lower(safe_text(email))]
     alike = or_(func.lower(User.username).in_(wanted), func.lower(User.email).in_(wanted))
     as_written = or_(User.username.in_([username, email]), User.email.in_([username, email]))
     found = await session.scalars(select(User.id).where(or_(alike, as_written)).limit(1))
