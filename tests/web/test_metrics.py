@@ -52,6 +52,25 @@ async def test_requests_are_counted_by_route_and_status(tmp_path: Path) -> None:
     assert seen["pcap_database_wait_seconds_count[]"] > 0
 
 
+async def test_invented_methods_and_addresses_make_one_series(house: House) -> None:
+    async with house.client() as client:
+        for number in range(5):
+            await client.request(f"INVENTED{number}", f"/login{number}")
+            await client.request(f"INVENTED{number}", "/login")
+            await client.get(f"/static/{number}.js")
+    seen = figures(house.runtime.metrics.text().decode())
+
+    counted = {series: value for series, value in seen.items() if series.startswith("pcap_http_request_seconds_count")}
+    labels = [[("method", "OTHER"), ("route", "other"), ("status", "404")]]
+    labels += [[("method", "OTHER"), ("route", "/login"), ("status", "405")]]
+    labels += [[("method", "GET"), ("route", "other"), ("status", "404")]]
+    assert counted == {f"pcap_http_request_seconds_count{series}": 5 for series in labels}
+
+
+async def test_without_a_replica_no_lag_is_shown(house: House) -> None:
+    assert b"replica_lag" not in house.runtime.metrics.text()
+
+
 async def test_a_mistake_is_counted_as_500(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def mistaken(*_given: object) -> None:
         raise ZeroDivisionError

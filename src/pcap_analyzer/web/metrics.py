@@ -16,6 +16,7 @@ from pcap_analyzer.store.session import Database
 WAITS_S = (0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 10)
 QUERIES_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 5, 30)
 REQUESTS_S = (0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 log = logging.getLogger(__name__)
 
@@ -26,11 +27,6 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         kept = self.registry
-        self._pool_size = Gauge("pcap_database_pool_size", "Connections that the pool keeps at most", registry=kept)
-        self._in_use = Gauge("pcap_database_pool_in_use", "Connections that are in use", registry=kept)
-        self._lag = Gauge(
-            "pcap_database_replica_lag_seconds", "How far the replica is behind; -1: not known", registry=kept
-        )
         self._waits = Histogram(
             "pcap_database_wait_seconds", "Waits for a connection of the pool", buckets=WAITS_S, registry=kept
         )
@@ -68,13 +64,17 @@ class Metrics:
         self._leads.set(leads)
 
     def watch(self, database: Database) -> None:
-        """Ask the pool and the replica whenever somebody asks us."""
-        pool, replica = database.pool(), database.replica
+        """Ask the pool and the replica whenever somebody asks us; where there is none, there is no figure of it."""
+        pool, replica, kept = database.pool(), database.replica, self.registry
         if pool is not None:
-            self._pool_size.set(pool.size)
-            self._in_use.set_function(lambda: float(now.in_use) if (now := database.pool()) else 0.0)
+            Gauge("pcap_database_pool_size", "Connections that the pool keeps at most", registry=kept).set(pool.size)
+            in_use = Gauge("pcap_database_pool_in_use", "Connections that are in use", registry=kept)
+            in_use.set_function(lambda: float(now.in_use) if (now := database.pool()) else 0.0)
         if replica is not None:
-            self._lag.set_function(lambda: -1.0 if replica.lag_s is None else replica.lag_s)
+            lag = Gauge(
+                "pcap_database_replica_lag_seconds", "How far the replica is behind; -1: not known", registry=kept
+            )
+            lag.set_function(lambda: -1.0 if (lag_s := replica.lag_s) is None else lag_s)
 
     def text(self) -> bytes:
         """Everything in Prometheus' own format, which is `CONTENT_TYPE`."""
@@ -124,4 +124,5 @@ class Measured:
             await self._app(scope, receive, sending)
         finally:
             route = getattr(scope.get("route"), "path", "other")
-            self._metrics.answered(scope["method"], route, status, time.perf_counter() - began)
+            method = scope["method"] if scope["method"] in METHODS else "OTHER"  # a sender may invent any
+            self._metrics.answered(method, route, status, time.perf_counter() - began)
