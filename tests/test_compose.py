@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import subprocess
 import sys
 import time
@@ -46,7 +47,7 @@ def test_the_app_starts_after_the_upgrade_and_the_upgrade_after_the_server(servi
 def test_every_variable_of_app_and_upgrade_is_a_setting(services: dict[str, Any]) -> None:
     names = {name.lower() for service in ("app", "upgrade") for name in services[service]["environment"]}
 
-    assert names - Settings.model_fields.keys() == set()
+    assert names - Settings.model_fields.keys() == {"pgpassword"}  # of psql, which gives the rights
 
 
 def test_what_the_image_copies_is_in_the_checkout() -> None:
@@ -86,11 +87,14 @@ def answers(url: str) -> bool:
 
 
 def test_each_step_works_by_hand(services: dict[str, Any], cluster: Server, tmp_path: Path) -> None:
-    names = {"pcap_owner": "composed_owner", "pcap_app": "composed_app", "DATABASE pcap": "DATABASE composed"}
-    names |= {"postgres:5432/pcap": f"127.0.0.1:{cluster.port}/composed"}
+    story = f"composed_{secrets.token_hex(4)}"  # on a given server an earlier run's is still there
+    names = {"pcap_owner": f"{story}_owner", "pcap_app": f"{story}_app", "DATABASE pcap": f"DATABASE {story}"}
+    names |= {"--username pcap_owner pcap": f"--port {cluster.port} --username {story}_owner {story}"}
+    names |= {"--host postgres": f"--host {cluster.host}"}
+    names |= {"postgres:5432/pcap": f"{cluster.host}:{cluster.port}/{story}"}
 
     def here(text: str) -> str:
-        for written, meant in names.items():
+        for written, meant in sorted(names.items(), key=lambda pair: -len(pair[0])):
             text = text.replace(written, meant)
         return text
 
@@ -119,5 +123,7 @@ def test_each_step_works_by_hand(services: dict[str, Any], cluster: Server, tmp_
     finally:
         serving.terminate()
         serving.communicate(timeout=WITHIN_S)
+
+        cluster.drop_database(story)
 
     assert page.status_code == 200

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 from pcap_analyzer.cli.main import cli
+from pcap_analyzer.settings import Settings
 from tests.daemons import free_port
 from tests.needs import program
 from tests.postgres import Server
@@ -77,9 +82,11 @@ def follow(name: str, folder: Path, changes: dict[str, str], **environment: str)
     assert done.returncode == 0, done.stdout[-4000:]
 
 
-def of_the_cluster(cluster: Server, story: str) -> dict[str, str]:
-    """The guide's server, roles and databases, as they are called on the server of tests."""
-    return {
+@contextmanager
+def on_the_cluster(cluster: Server) -> Iterator[dict[str, str]]:
+    """The guide's server, roles and databases, as they are called on the server of tests; dropped in the end."""
+    story = f"guide_{secrets.token_hex(4)}"
+    yield {
         "db.example.org": cluster.host,
         "5432": str(cluster.port),
         "pcap_owner": f"{story}_owner",
@@ -90,8 +97,12 @@ def of_the_cluster(cluster: Server, story: str) -> dict[str, str]:
         "/scratch'": f"/{story}_scratch'",
         "DATABASE drill ": f"DATABASE {story}_drill ",
         "/drill'": f"/{story}_drill'",
+        "dbname pcap ": f"dbname {story} ",
         "username postgres": f"username {cluster.superuser.name}",
     }
+    for name in (story, f"{story}_scratch", f"{story}_drill"):
+        cluster.drop_database(name)
+    cluster.psql(f"DROP ROLE {story}_owner; DROP ROLE {story}_app;")
 
 
 def test_what_the_guide_says_of_sqlite_works(tmp_path: Path) -> None:
@@ -99,18 +110,19 @@ def test_what_the_guide_says_of_sqlite_works(tmp_path: Path) -> None:
 
 
 def test_what_the_guide_says_of_postgresql_works(cluster: Server, tmp_path: Path) -> None:
-    follow("postgresql", tmp_path, of_the_cluster(cluster, "guide"), PGPASSWORD=cluster.superuser.password)
+    with on_the_cluster(cluster) as changes:
+        follow("postgresql", tmp_path, changes, PGPASSWORD=cluster.superuser.password)
 
 
 def test_the_way_from_sqlite_to_postgresql_works(cluster: Server, tmp_path: Path) -> None:
-    changes = of_the_cluster(cluster, "moved")
-    roles = blocks("postgresql")[0]
-    for written, meant in changes.items():
-        roles = roles.replace(written, meant)
-    environment = {"PGPASSWORD": cluster.superuser.password, "PATH": path()}
-    subprocess.run(["bash", "-c", roles], env=environment, check=True, timeout=WITHIN_S, capture_output=True)
+    with on_the_cluster(cluster) as changes:
+        roles = blocks("postgresql")[0]
+        for written, meant in changes.items():
+            roles = roles.replace(written, meant)
+        environment = {"PGPASSWORD": cluster.superuser.password, "PATH": path()}
+        subprocess.run(["bash", "-c", roles], env=environment, check=True, timeout=WITHIN_S, capture_output=True)
 
-    follow("copy", tmp_path, changes)
+        follow("copy", tmp_path, changes)
 
 
 def test_no_block_is_left_out() -> None:
@@ -132,3 +144,17 @@ def test_the_summary_names_files_that_are_there() -> None:
 
     places = (ROOT, ROOT / "src" / "pcap_analyzer")
     assert [path for path in named if not any((place / path).exists() for place in places)] == []
+
+
+def test_the_example_for_kubernetes_upgrades_before_it_serves() -> None:
+    (written,) = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+
+    pod = yaml.safe_load(written)["spec"]["template"]["spec"]
+    (first,), (app,) = pod["initContainers"], pod["containers"]
+    assert (first["command"], app["command"]) == (["pcap-analyzer", "db", "upgrade"], ["pcap-analyzer", "serve"])
+    names = {variable["name"].lower() for container in (first, app) for variable in container["env"]}
+    assert names - Settings.model_fields.keys() == set()
+    assert {app[probe]["httpGet"]["path"] for probe in ("livenessProbe", "readinessProbe")} == {
+        "/health/live",
+        "/health/ready",
+    }
