@@ -58,6 +58,38 @@ async def test_it_goes_back_only_with_leave_to_lose_rows(url: DatabaseUrl) -> No
     assert (await upgrade.probe(url)).revision == old.CHAIN[-1]
 
 
+@pytest.mark.parametrize("answer", ["no", "perhaps"])
+async def test_an_answer_other_than_yes_loses_no_rows(url: DatabaseUrl, answer: str) -> None:
+    await upgrade.apply(url, "head")
+    await seeds.sow(url, chain.head())
+
+    with pytest.raises(RuntimeError, match=r"allow_data_loss=yes|it is yes or no"):
+        alembic(url, "-x", f"allow_data_loss={answer}", "downgrade", old.CHAIN[-1])
+
+    assert (await upgrade.probe(url)).revision == chain.head()
+
+
+async def test_a_stamp_is_not_said_to_be_applied(tmp_path: Path) -> None:
+    url = SqliteUrl(tmp_path / "test.db")
+    await upgrade.apply(url, "head")
+
+    said = alembic(url, "stamp", chain.revisions()[-2])
+
+    assert f"only stamped {chain.revisions()[-2]}" in said
+    assert " to " not in said
+
+
+def test_a_database_that_is_none_yet_is_one_sentence(tmp_path: Path) -> None:
+    url = SqliteUrl(tmp_path / "none.db")
+
+    with pytest.raises(RuntimeError) as refused:
+        alembic(url, "current")
+
+    assert "There is no file" in str(refused.value)
+    assert "Traceback" not in str(refused.value)
+    assert not url.path.exists()
+
+
 def test_its_history_reads_like_a_list(tmp_path: Path) -> None:
     lines = alembic(SqliteUrl(tmp_path / "none.db"), "history").splitlines()
 

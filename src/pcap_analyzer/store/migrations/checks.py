@@ -70,6 +70,8 @@ class RevisionCheck:
 
 
 def _named(step: MigrationInfo) -> str:
+    if step.is_stamp:
+        return f"only stamped {', '.join(step.destination_revision_ids) or 'base'}: nothing was applied"
     direction = "up to" if step.is_upgrade else "down from"
     script = step.up_revision
     return f"{direction} {step.up_revision_id}  {script.doc if isinstance(script, Script) else ''}".rstrip()

@@ -1,6 +1,7 @@
 """What Alembic runs: it migrates the connection handed over; typed by hand, it locks and backs up first."""
 
 import asyncio
+from collections.abc import Mapping
 
 from alembic import context
 from alembic.util import CommandError
@@ -19,7 +20,7 @@ def run_typed() -> None:
     typed = upgrade.Typed(
         command=options.cmd[0].__name__ if options else "upgrade",
         revision=getattr(options, "revision", None) or "head",
-        allow_data_loss="allow_data_loss" in context.get_x_argument(as_dictionary=True),
+        allow_data_loss=_may_lose(context.get_x_argument(as_dictionary=True)),
     )
     try:
         url = entry_point.load().database_urls().direct
@@ -31,6 +32,13 @@ def run_typed() -> None:
             run_offline()
     except AppError as error:
         raise CommandError(str(error)) from error
+
+
+def _may_lose(arguments: Mapping[str, str]) -> bool:
+    written = arguments.get("allow_data_loss", "no")
+    if written not in ("yes", "no"):
+        raise CommandError(f"-x allow_data_loss={written}: it is yes or no.")
+    return written == "yes"
 
 
 def _say(what: str) -> None:
