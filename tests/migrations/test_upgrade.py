@@ -146,6 +146,9 @@ async def test_a_database_of_a_newer_release_is_refused_with_both_ways_out(tmp_p
 
     with pytest.raises(DatabaseUnavailable, match=rf"ffffffffffff.*newer.*{backup.name}"):
         await upgrade.upgrade(url)
+    backup.unlink()
+    with pytest.raises(DatabaseUnavailable, match=r"put back a backup from before its upgrade"):
+        await upgrade.upgrade(url)
 
 
 async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
@@ -191,12 +194,31 @@ async def test_a_second_upgrade_waits_for_the_first(tmp_path: Path) -> None:
 
 
 async def test_an_upgrade_that_waits_in_vain_says_so(url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locks, "FILE_PATIENCE_S", 0.3)
-    monkeypatch.setattr(locks, "SERVER_PATIENCE_S", 0.3)
+    monkeypatch.setattr(locks, "PATIENCE_S", 0.3)
 
     async with upgrade.locked(url):
         with pytest.raises(DatabaseUnavailable, match="Another process has been upgrading"):
             await upgrade.upgrade(url)
+
+
+def test_an_upgrade_waits_for_as_long_as_an_adoption_or_an_index_may_take() -> None:
+    assert locks.PATIENCE_S >= 15 * 60
+
+
+async def test_an_upgrade_that_waits_says_so_every_few_seconds(
+    url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "TELL_EVERY_S", 0.15)
+    said: list[str] = []
+
+    async with upgrade.locked(url):
+        second = asyncio.create_task(upgrade.upgrade(url, on_step=said.append))
+        async with asyncio.timeout(20):
+            while len(said) < 2:
+                await asyncio.sleep(0.05)
+    await second
+
+    assert all("another process is upgrading this database" in line for line in said[:2])
 
 
 async def test_a_schema_on_a_server_that_names_no_revision_is_refused(postgres_url: PostgresUrl) -> None:
@@ -245,7 +267,10 @@ async def test_going_back_over_rows_is_refused_with_what_would_be_lost(url: Data
     with pytest.raises(Conflict) as refused:
         await upgrade.downgrade(url, old.CHAIN[-1], allow_data_loss=False)
 
-    assert all(what in str(refused.value) for what in ("audit_log (1 rows)", "tasks.attempt (1 values)"))
+    assert all(
+        what in str(refused.value)
+        for what in ("audit_log (1 row)", "tasks.attempt (1 value)", "progress_snapshots.bytes_done (3 values)")
+    )
     assert "interruptions" not in str(refused.value)
     assert (await upgrade.probe(url)).revision == chain.head()
 
@@ -265,3 +290,29 @@ async def test_going_back_to_what_is_newer_or_unknown_is_refused(url: DatabaseUr
         await upgrade.downgrade(url, chain.head(), allow_data_loss=True)
     with pytest.raises(UsageError, match="knows no revision ffff"):
         await upgrade.downgrade(url, "ffff", allow_data_loss=True)
+
+
+async def test_going_back_by_more_revisions_than_there_are_is_refused(url: DatabaseUrl) -> None:
+    await upgrade.apply(url, old.CHAIN[1])
+
+    with pytest.raises(UsageError, match=r"There are 2 revisions to go back from .* not 3"):
+        await upgrade.downgrade(url, "-3", allow_data_loss=True)
+    done = await upgrade.downgrade(url, "-2", allow_data_loss=True)
+
+    assert done.after is None
+
+
+@pytest.mark.parametrize("revision", [chain.head(), old.CHAIN[-1]])
+async def test_a_database_without_a_table_of_its_revision_needs_a_backup_and_no_upgrade(
+    cluster: Server, postgres_url: PostgresUrl, revision: str
+) -> None:
+    await upgrade.apply(postgres_url, revision)
+    cluster.psql(
+        "DROP TABLE progress_snapshots; ALTER TABLE tasks DROP COLUMN current_phase", postgres_url.database, OWNER
+    )
+
+    with pytest.raises(DatabaseUnavailable) as refused:
+        await upgrade.upgrade(postgres_url)
+
+    assert all(word in str(refused.value) for word in (revision, "progress_snapshots, tasks.current_phase", "a backup"))
+    assert cluster.psql("SELECT version_num FROM alembic_version", postgres_url.database) == revision

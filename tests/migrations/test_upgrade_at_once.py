@@ -6,10 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from pcap_analyzer.errors import DatabaseUnavailable
 from pcap_analyzer.store import chain, upgrade
-from pcap_analyzer.store.connections import on_connection
+from pcap_analyzer.store.connections import on_connection, tool_connection
 from pcap_analyzer.store.migrations.drift import differences
 from pcap_analyzer.store.urls import DatabaseUrl, PostgresUrl
 from tests.migrations import more_revisions, old, programs, seeds
@@ -101,3 +102,15 @@ async def test_the_service_starts_on_the_schema_of_the_next_release(
     await upgrade.check_at_start(postgres_url)
 
     assert newer in caplog.text
+
+
+@pytest.mark.parametrize("revision", [chain.head(), "ffffffffffff"])
+async def test_the_service_refuses_a_schema_that_lacks_what_it_needs(postgres_url: PostgresUrl, revision: str) -> None:
+    await upgrade.apply(postgres_url, "head")
+    async with tool_connection(postgres_url, "test") as connection:
+        await connection.execute(text("DROP TABLE outbox"))
+        await connection.execute(text(f"UPDATE alembic_version SET version_num = '{revision}'"))
+        await connection.commit()
+
+    with pytest.raises(DatabaseUnavailable, match=f"{revision}.* lacks outbox: .*Restore a backup"):
+        await upgrade.check_at_start(postgres_url)

@@ -56,6 +56,10 @@ def downgrade_target(written: str, current: str) -> str | None:
         return None
     if written.startswith("-") and written[1:].isdigit():
         place = _place(current, known) + int(written)
+        if place < -1:
+            raise UsageError(
+                f"There are {place - int(written) + 1} revisions to go back from {current}, not {written[1:]}."
+            )
     else:
         try:
             place = _place(str(ScriptDirectory.from_config(alembic_config()).as_revision_number(written)), known)

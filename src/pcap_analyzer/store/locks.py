@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,31 +20,35 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pcap_analyzer.errors import DatabaseUnavailable, StorageUnavailable
 
-FILE_PATIENCE_S = 60.0
-SERVER_PATIENCE_S = 900.0  # indexes of large tables take their time
+log = logging.getLogger(__name__)
+
+OnWait = Callable[[str], None]
+PATIENCE_S = 900.0  # adoptions, and indexes of large tables, take their time
 PAUSE_S = 0.1
+TELL_EVERY_S = 5.0
 #: "pcap" in ASCII: any number will do that no other program takes in this database.
 ADVISORY_LOCK = 0x70636170
 
 
 @asynccontextmanager
-async def lock_file(path: Path) -> AsyncIterator[None]:
+async def lock_file(path: Path, on_wait: OnWait | None = None) -> AsyncIterator[None]:
     """Hold an exclusive lock file; the kernel drops the lock with the process, whatever ends it.
 
-    Raises StorageUnavailable, or DatabaseUnavailable when another process keeps the lock for a minute.
+    `on_wait`, or the log without it, hears every few seconds that another process has it. Raises StorageUnavailable,
+    or DatabaseUnavailable when that one keeps it for `PATIENCE_S`.
     """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StorageUnavailable(f"{path} cannot be written: {error.strerror}.") from error
     try:
-        await _take(lambda: _try_file(descriptor), FILE_PATIENCE_S)
+        await _take(lambda: _try_file(descriptor), on_wait)
         yield
     finally:
         os.close(descriptor)
 
 
-async def take_advisory_lock(connection: AsyncConnection) -> None:
+async def take_advisory_lock(connection: AsyncConnection, on_wait: OnWait | None = None) -> None:
     """Lock upgrades of this database for as long as the connection lives; it is in no transaction afterwards.
 
     It is the connection that migrates: should the client be killed, the server keeps the lock until the statement has
@@ -55,17 +60,23 @@ async def take_advisory_lock(connection: AsyncConnection) -> None:
         await connection.commit()
         return bool(taken)
 
-    await _take(try_it, SERVER_PATIENCE_S)
+    await _take(try_it, on_wait)
 
 
-async def _take(try_it: Callable[[], Awaitable[bool]], patience_s: float) -> None:
-    deadline = time.monotonic() + patience_s
+async def _take(try_it: Callable[[], Awaitable[bool]], on_wait: OnWait | None) -> None:
+    begun_s = time.monotonic()
+    tell_at_s = begun_s + TELL_EVERY_S
     while not await try_it():
-        if time.monotonic() > deadline:
+        now_s = time.monotonic()
+        if now_s - begun_s > PATIENCE_S:
             raise DatabaseUnavailable(
-                f"Another process has been upgrading this database for {patience_s:.0f} seconds: look what it does, "
+                f"Another process has been upgrading this database for {PATIENCE_S:.0f} seconds: look what it does, "
                 "and try again."
             )
+        if now_s >= tell_at_s:
+            what = f"another process is upgrading this database; waited for it for {now_s - begun_s:.0f} s"
+            (on_wait or log.warning)(what)
+            tell_at_s = now_s + TELL_EVERY_S
         await asyncio.sleep(PAUSE_S)
 
 

@@ -15,8 +15,8 @@ def losses(connection: Connection, now: Columns, then: Columns) -> list[str]:
     found = []
     for name in sorted(now.keys() & present):
         if name not in then:
-            rows = connection.scalar(select(func.count()).select_from(table(name)))
-            found += [f"{name} ({rows:,} rows)"] if rows else []
+            rows = connection.scalar(select(func.count()).select_from(table(name))) or 0
+            found += [f"{name} ({_counted(rows, 'row')})"] if rows else []
         else:
             found += _values(connection, name, now[name] - then[name])
     return found
@@ -30,6 +30,10 @@ def _values(connection: Connection, name: str, dropped: frozenset[str]) -> list[
         told: ColumnElement[bool] = column(one).is_not(None)
         if default := defaults[one]:
             told = and_(told, column(one).is_distinct_from(text(default)))
-        values = connection.scalar(select(func.count()).select_from(table(name)).where(told))
-        found += [f"{name}.{one} ({values:,} values)"] if values else []
+        values = connection.scalar(select(func.count()).select_from(table(name)).where(told)) or 0
+        found += [f"{name}.{one} ({_counted(values, 'value')})"] if values else []
     return found
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -33,6 +33,10 @@ log = logging.getLogger(__name__)
 
 OnStep = Callable[[str], None]
 VERSIONS = "alembic_version"
+COLUMNS = (
+    "SELECT relname, attname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid "
+    "WHERE relkind IN ('r', 'p') AND pg_table_is_visible(pg_class.oid) AND attnum > 0 AND NOT attisdropped"
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Probe:
     tables: frozenset[str]
     revision: str | None  # None: not stamped, or with what does not say what the tables are
     legacy: schemas.Schema | None = None  # of a SQLite database to adopt: no revision describes it
+    missing: tuple[str, ...] = ()  # tables and columns of the revision that a PostgreSQL database has not
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ async def upgrade(url: DatabaseUrl, *, on_step: OnStep | None = None) -> Upgrade
     if found.revision == head():
         return Upgraded(head(), head(), None)
     backup = None
-    async with locked(url, adopts=True) as ready:
+    async with locked(url, adopts=True, on_step=on_step) as ready:
         if ready.found.revision != head():
             backup = await _back_up_first(url, ready.found)
             await ready.connection.run_sync(_migrate, command.upgrade, "head", on_step)
@@ -93,7 +98,7 @@ async def downgrade(
     """
     if (await probe(url)).revision is None:
         raise UsageError("The database has no revision to go back from.")
-    async with locked(url) as ready:
+    async with locked(url, on_step=on_step) as ready:
         before = ready.found.revision
         if before is None:
             raise Conflict("Another process has emptied the database in the meantime.")
@@ -143,12 +148,14 @@ async def upgrade_sql(url: DatabaseUrl, since: str | None = None) -> str:
 
 
 async def check_at_start(url: PostgresUrl) -> None:
-    """Whether this release can work on the database as it is; raises DatabaseUnavailable when it is behind.
+    """Whether this release can work on the database as it is; raises DatabaseUnavailable when it cannot.
 
-    A revision that nobody here knows is of a newer release, on whose schema this one still works: so a deployment is
-    replaced one process after the other.
+    A revision that nobody here knows is taken for that of a newer release, on whose schema this one still works: so a
+    deployment is replaced one process after the other. That everything is there which this one needs is looked at.
     """
-    revision = await on_connection(url, "start", _revision)
+    revision, missing = await on_connection(url, "start", lambda connection: _standing(connection, head()))
+    if missing and revision is not None and revision not in revisions()[:-1]:
+        raise _incomplete(url, revision, missing)
     if revision == head():
         return
     if revision is not None and revision not in revisions():
@@ -178,7 +185,23 @@ def _look(connection: Connection) -> Probe:
     """Tables of others, which extensions bring, are none of our business."""
     names = connection.scalars(text("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")).all()
     ours = columns_at(head()).keys()
-    return Probe(frozenset(names) & ours, _revision(connection) if VERSIONS in names else None)
+    revision, missing = _standing(connection) if VERSIONS in names else (None, ())
+    return Probe(frozenset(names) & ours, revision, missing=missing)
+
+
+def _standing(connection: Connection, needed: str | None = None) -> tuple[str | None, tuple[str, ...]]:
+    """The revision of a PostgreSQL database, and what it lacks of it, or of the one that is `needed`."""
+    revision = _revision(connection)
+    expected = needed or revision
+    if expected not in revisions():
+        return revision, ()
+    rows = connection.execute(text(COLUMNS)).all()
+    there = {(table, column) for table, column in rows}
+    missing = []
+    for table, columns in sorted(columns_at(expected).items()):
+        lacking = sorted(column for column in columns if (table, column) not in there)
+        missing += [table] if len(lacking) == len(columns) else [f"{table}.{column}" for column in lacking]
+    return revision, tuple(missing)
 
 
 def _revision(connection: Connection) -> str | None:
@@ -198,33 +221,49 @@ def _refuse_unknown(url: DatabaseUrl, found: Probe) -> None:
             f"{name} is at revision {found.revision}, which this release does not know: a newer one wrote it. "
             f"Run that release, or put back {_backup_of(url)} from before its upgrade."
         )
+    if found.revision is not None and found.missing:
+        raise _incomplete(url, found.revision, found.missing)
+
+
+def _incomplete(url: DatabaseUrl, revision: str, missing: tuple[str, ...]) -> DatabaseUnavailable:
+    """No upgrade makes what a revision made that counts as applied."""
+    name = url.path.name if isinstance(url, SqliteUrl) else url.database
+    unknown = "" if revision in revisions() else ", which this release does not know"
+    return DatabaseUnavailable(
+        f"{name} is stamped with revision {revision}{unknown}, and lacks {', '.join(missing[:5])}"
+        f"{' and more' if missing[5:] else ''}: somebody removed that or changed the stamp, and no upgrade brings it "
+        "back. Restore a backup (`pcap-analyzer db restore`); `pcap-analyzer db verify` shows what else is wrong."
+    )
 
 
 def _backup_of(url: DatabaseUrl) -> str:
     if not isinstance(url, SqliteUrl):
         return "a backup"
     backups = sorted(url.path.parent.glob(f"{url.path.name}.backup-*"))
-    return f"the backup {backups[-1].name}" if backups else f"a backup ({url.path.name}.backup-…)"
+    return f"the backup {backups[-1].name}" if backups else "a backup"
 
 
 @asynccontextmanager
-async def locked(url: DatabaseUrl, *, adopts: bool = False) -> AsyncIterator[Locked]:
-    """A connection for migrations: alone, and probed again once it is; `adopts`: to a database at head in any case."""
+async def locked(url: DatabaseUrl, *, adopts: bool = False, on_step: OnStep | None = None) -> AsyncIterator[Locked]:
+    """A connection for migrations: alone, and probed again once it is; `adopts`: to a database at head in any case.
+
+    While another process has the lock, `on_step` hears of it, or the log where there is none.
+    """
     if isinstance(url, SqliteUrl):
         _make_folder(url.path.parent)
-        async with locks.lock_file(url.path.with_name(f"{url.path.name}.upgrade-lock")):
+        async with locks.lock_file(url.path.with_name(f"{url.path.name}.upgrade-lock"), on_step):
             found, adopted = await probe(url), None
             if found.legacy is not None:
                 if not adopts:
                     raise UsageError("The database is of an earlier release: run `pcap-analyzer db upgrade` first.")
-                adopted = await adopting.adopt(url, found.legacy, lambda new: apply(new, "head"))
+                adopted = await adopting.adopt(url, found.legacy, lambda new: apply(new, "head"), on_step)
                 found = await probe(url)
             _make_private(url.path)
             async with tool_connection(url, "upgrade") as connection:
                 yield Locked(connection, found, adopted)
         return
     async with tool_connection(url, "upgrade") as connection:
-        await locks.take_advisory_lock(connection)
+        await locks.take_advisory_lock(connection, on_step)
         found = await connection.run_sync(_look)
         await connection.rollback()
         _refuse_unknown(url, found)
@@ -254,6 +293,8 @@ class Typed:
 async def run_typed(url: DatabaseUrl, typed: Typed, run: Callable[[Connection], None]) -> None:
     """What Alembic then does, with the lock, the backup and the questions that `upgrade` and `downgrade` have."""
     if not typed.writes:
+        if isinstance(url, SqliteUrl) and not url.path.is_file():
+            raise UsageError(f"There is no file {url.path}: `pcap-analyzer db upgrade` makes it.")
         await on_connection(url, "alembic", run)
         return
     async with locked(url, adopts=typed.command == "upgrade") as ready:

@@ -28,7 +28,7 @@ async def test_what_would_be_lost_is_told_and_kept_until_that_is_allowed(tmp_pat
     allowed = pcap_analyzer("db", "downgrade", old.CHAIN[-1], "--allow-data-loss", DATA_DIR=str(tmp_path))
 
     assert refused.returncode == 2
-    assert "audit_log (1 rows)" in refused.stderr
+    assert "audit_log (1 row)" in refused.stderr
     assert standing == chain.head()
     assert allowed.returncode == 0, allowed.stderr
     assert (await upgrade.probe(url)).revision == old.CHAIN[-1]
