@@ -1,21 +1,24 @@
 """Several dispatchers on one PostgreSQL: one works, another takes over, and a task has one result."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
+from pcap_analyzer.jobs import embedded
 from pcap_analyzer.jobs.embedded import Dispatcher, Limits
 from pcap_analyzer.services import results, tasks
 from pcap_analyzer.services.tasks import Received
 from pcap_analyzer.storage import Storage
+from pcap_analyzer.store import tasks as rows
 from pcap_analyzer.store import users
 from pcap_analyzer.store.leader import leader_of
 from pcap_analyzer.store.models import Role, Task, TaskStatus
-from pcap_analyzer.store.session import open_database
+from pcap_analyzer.store.session import AsyncSession, open_database
 from pcap_analyzer.store.tasks import Viewer
 from pcap_analyzer.store.users import NewUser
 from tests.databases import postgres_at_head, postgres_urls
@@ -25,6 +28,7 @@ from tests.postgres import PgDatabase, Server
 from tests.waiting import PATIENCE_S, until
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+T = TypeVar("T")
 TASK = "11111111-1111-4111-8111-111111111111"
 
 
@@ -132,17 +136,81 @@ async def test_a_leader_that_loses_its_lock_ends_its_run_and_the_task_has_one_re
     assert results.load(shared.storage, task).capture.frames == task.total_packets
 
 
-async def test_a_result_of_a_task_that_was_deleted_elsewhere_is_not_kept(shared: Shared) -> None:
-    dispatcher = await shared.dispatcher("slow")
-    await shared.add(TASK)
-    await shared.reaches(TaskStatus.PROCESSING)
+async def test_a_result_of_a_task_that_was_deleted_elsewhere_is_not_kept(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep, kept = results.keep, list[str]()
 
-    leftovers = await shared.database.write(lambda session: tasks.delete(session, shared.viewer, TASK))
-    tasks.remove_leftovers(shared.storage, leftovers)
+    def keep_what_is_deleted_meanwhile(storage: Storage, task_id: str, text: bytes) -> str:
+        kept.append(keep(storage, task_id, text))
+        shared.cluster.psql("DELETE FROM tasks", shared.made.name)
+        return kept[-1]
+
+    monkeypatch.setattr(results, "keep", keep_what_is_deleted_meanwhile)
+    await shared.add(TASK)
+    dispatcher = await shared.dispatcher("works")
 
     async def ended() -> bool:
-        return not dispatcher._runs
+        return bool(kept) and not dispatcher._runs
 
-    async with asyncio.timeout(PATIENCE_S):
-        await until(ended)
+    await until(ended)
+    assert kept == [results.report_key(TASK)]
     assert list((shared.storage.folder / "results").iterdir()) == []
+
+
+async def test_a_claim_that_is_made_after_its_answer_was_lost_is_taken_up(shared: Shared) -> None:
+    await shared.add(TASK)
+    claiming = open_database(shared.urls)
+    async with claiming.transaction() as session:  # the server makes it, and its client has given up waiting
+        await rows.claim_next(session, NOW)
+        starting = asyncio.create_task(shared.dispatcher("works"))
+
+        async def waits_for_it() -> bool:
+            waiting = shared.cluster.psql(
+                "SELECT count(*) FROM pg_stat_activity "
+                f"WHERE datname = '{shared.made.name}' AND wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE%'"
+            )
+            return waiting != "0"
+
+        await until(waits_for_it)
+    await starting
+    await claiming.close()
+    task = await shared.reaches(TaskStatus.COMPLETED)
+
+    assert (task.attempt, task.interruptions) == (2, 0)
+
+
+@pytest.mark.parametrize("made", ["before", "after"])
+async def test_a_commit_whose_answer_is_lost_ends_in_one_result(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch, made: str
+) -> None:
+    """Of the first claim and the first end of a run; the server had made it, or never does."""
+    commit, lost = AsyncSession.commit, list[str]()
+
+    def telling(kind: str, work: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+        async def told(session: AsyncSession, *given: object) -> T:
+            session.info["kind"] = kind
+            return await work(session, *given)
+
+        return told
+
+    async def losing(session: AsyncSession) -> None:
+        kind = session.info.get("kind")
+        loses = kind is not None and kind not in lost
+        if made == "before" or not loses:
+            await commit(session)
+        if loses:
+            lost.append(str(kind))
+            raise ConnectionResetError
+
+    monkeypatch.setattr(rows, "claim_next", telling("claim", rows.claim_next))
+    monkeypatch.setattr(rows, "complete", telling("end", rows.complete))
+    await shared.add(TASK)
+    monkeypatch.setattr(embedded, "SETTLE_AGAIN_S", 0.05)
+    monkeypatch.setattr(AsyncSession, "commit", losing)
+    await shared.dispatcher("works")
+    task = await shared.reaches(TaskStatus.COMPLETED, TaskStatus.FAILED)
+
+    assert lost == ["claim", "end"]
+    assert (task.status, task.attempt) == (TaskStatus.COMPLETED, 1)
+    assert results.load(shared.storage, task).capture.frames == task.total_packets

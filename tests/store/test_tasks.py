@@ -71,6 +71,17 @@ async def test_a_run_that_lost_its_claim_changes_nothing(database: Database) -> 
     assert new.attempt == old.attempt + 1
 
 
+async def test_a_claim_is_told_from_another_dispatcher_s_of_the_same_attempt(database: Database) -> None:
+    async with database.transaction() as session:
+        await add(session, await owner(session, "ann"), "one")
+        claim = await claimed(session)
+        ours = await tasks.claimed_at(session, claim, NOW)
+        theirs = await tasks.claimed_at(session, claim, NOW + timedelta(microseconds=1))
+
+    assert ours is not None
+    assert theirs is None
+
+
 async def test_an_end_is_recorded_once(database: Database) -> None:
     async with database.transaction() as session:
         await add(session, await owner(session, "ann"), "one")

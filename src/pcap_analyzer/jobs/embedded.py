@@ -185,15 +185,18 @@ class Dispatcher:
         return True
 
     async def _claim(self) -> tuple[Claim, Task] | None:
-        tried: list[tuple[Claim, Task]] = []
+        """The next task, if one waits. Raises CommitUnknown where a claim may have been made that is not seen."""
+        tried: list[tuple[Claim, datetime]] = []
 
         async def take(session: AsyncSession) -> tuple[Claim, Task] | None:
-            claimed = await tasks.claim_next(session, datetime.now(UTC))
-            tried.extend([claimed] if claimed else [])
+            now = datetime.now(UTC)
+            claimed = await tasks.claim_next(session, now)
+            tried.extend([(claimed[0], now)] if claimed else [])
             return claimed
 
         async def taken(session: AsyncSession) -> tuple[Claim, Task] | None:
-            return tried[-1] if tried and await tasks.is_held(session, tried[-1][0]) else None
+            task = await tasks.claimed_at(session, *tried[-1]) if tried else None
+            return None if task is None else (tried[-1][0], task)
 
         return await self._database.write(take, landed=taken)
 

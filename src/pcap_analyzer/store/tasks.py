@@ -17,6 +17,7 @@ from pcap_analyzer.store.models import ProgressSnapshot, Task, TaskStatus, User
 from pcap_analyzer.store.observing import named
 
 ACTIVE = (TaskStatus.PENDING, TaskStatus.PROCESSING)
+AT_THE_HEAD = 100  # more than dispatchers can have begun to claim at the same moment
 AGAIN = (TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.COMPLETED)
 
 
@@ -152,9 +153,9 @@ def _held(claim: Claim) -> tuple[ColumnElement[bool], ...]:
 
 
 @named
-async def is_held(session: AsyncSession, claim: Claim) -> bool:
-    """Whether a run may still write."""
-    return await session.scalar(select(Task.task_id).where(*_held(claim))) is not None
+async def claimed_at(session: AsyncSession, claim: Claim, now: datetime) -> Task | None:
+    """The task of a claim that was made at that moment; None also where another dispatcher made one of that attempt."""
+    return (await session.scalars(select(Task).where(*_held(claim), Task.last_heartbeat == now))).first()
 
 
 @named
@@ -252,6 +253,8 @@ async def take_up_again(
 
     `besides` are the tasks that the caller runs itself.
     """
+    # A claim whose answer was lost may still be on its way: whoever locks the head of the queue sees it made, or not.
+    await session.execute(waiting_ids().limit(AT_THE_HEAD).with_for_update())
     lost = (Task.status == TaskStatus.PROCESSING, Task.task_id.not_in(besides))
     dying = Task.interruptions + 1 >= most
     failed = await session.execute(
