@@ -264,6 +264,28 @@ def test_the_command_says_what_was_adopted_and_an_unknown_file_ends_it_with_3(tm
     assert "strange table recipes" in complaint
 
 
+async def test_what_takes_long_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = build_own(tmp_path / "old.db", Age.LATER)
+    monkeypatch.setattr(adopting, "TELL_EVERY_S", 0.0)
+    steps: list[str] = []
+
+    await upgrade.upgrade(url, on_step=steps.append)
+
+    assert steps[0] == "old.db is of an earlier release: its rows are copied into a new file."
+    assert "Copying progress_snapshots: 5 of 5 rows" in steps
+    assert "Comparing users: 4 of 4 rows" in steps
+
+
+@pytest.mark.parametrize(("age", "says"), [(Age.LATER, True), (Age.MIDDLE, False)])
+async def test_secrets_in_clear_text_that_the_old_file_keeps_are_told(tmp_path: Path, age: Age, says: bool) -> None:
+    url = build_own(tmp_path / "old.db", age)
+
+    done = await upgrade.upgrade(url)
+
+    assert done.adopted is not None
+    assert ("holds two-factor secrets in clear text (1)" in done.adopted.sentence()) is says
+
+
 async def test_an_older_file_that_stayed_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "old.db.before-adoption").write_text("of another time")
     url = build_own(tmp_path / "old.db", Age.MIDDLE)

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import shutil
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from pcap_analyzer.store.adoption.source import Note, OldFile, opened
 from pcap_analyzer.store.connections import on_connection
 from pcap_analyzer.store.models import AuditAction, AuditEntry
 from pcap_analyzer.store.transfer import comparing, copying
-from pcap_analyzer.store.transfer.copying import ORPHANS
+from pcap_analyzer.store.transfer.copying import ORPHANS, OnRows
 from pcap_analyzer.store.urls import SqliteUrl
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,10 @@ ROOM, EMPTY_BYTES = 3, 2**20
 NOTES_IN_ENTRY = 200
 ACTOR = "adoption"
 
+TELL_EVERY_S = 3.0
+
 Build = Callable[[SqliteUrl], Awaitable[None]]
+OnStep = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Adopted:
     orphans: Mapping[str, int]  # by table: of them, those in adopted_orphans because their parent is gone
     noted: int  # rows of which a value has no today's form; it is in the audit log
     kept: Path  # the old file
+    secrets: int = 0  # people of whom the old file has secrets of two-factor logins in clear text
 
     def sentence(self) -> str:
         """What people are told."""
@@ -58,16 +63,22 @@ class Adopted:
         return (
             f"Adopted the database of an earlier release: {sum(self.rows.values()):,} rows ({tables})"
             + (f", {aside:,} of them without their parent, kept in adopted_orphans" if aside else "")
-            + f". The old file lies in {self.kept}."
+            + f". The old file lies in {self.kept}"
+            + (self.secrets > 0)
+            * f" and holds two-factor secrets in clear text ({self.secrets:,}): remove it when all is well"
+            + "."
         )
 
 
-async def adopt(url: SqliteUrl, schema: Schema, build: Build) -> Adopted:
+async def adopt(url: SqliteUrl, schema: Schema, build: Build, on_step: OnStep | None = None) -> Adopted:
     """Put a database at head in the place of the old file; `build` makes an empty one. The caller holds the lock.
 
-    Raises StorageFull, StorageUnavailable, or DatabaseUnavailable with the old file in its place.
+    `on_step`, or the log without it, hears at once what begins and every few seconds how far it is. Raises StorageFull,
+    StorageUnavailable, or DatabaseUnavailable with the old file in its place.
     """
     new = SqliteUrl(url.path.with_name(url.path.name + UNFINISHED))
+    told = _Told(on_step or (lambda step: log.warning("%s", step)))
+    told.say(f"{url.path.name} is of an earlier release: its rows are copied into a new file.")
     try:
         _remove(new.path)
         _remove(_half_kept(url.path))
@@ -77,7 +88,7 @@ async def adopt(url: SqliteUrl, schema: Schema, build: Build) -> Adopted:
         await build(new)
         kept = _free_name(url.path)
         with opened(url.path, schema) as old:
-            adopted = await on_connection(new, "adoption", lambda connection: _copied(old, connection, kept))
+            adopted = await on_connection(new, "adoption", lambda connection: _copied(old, connection, kept, told))
             _put_in_place(old, new.path, url.path, kept)
     except OSError as error:
         raise StorageUnavailable(
@@ -104,11 +115,27 @@ def _ask_for_room(path: Path) -> None:
         )
 
 
-def _copied(old: OldFile, target: Connection, kept: Path) -> Adopted:
+class _Told:
+    """Says how far an adoption is, now and then."""
+
+    def __init__(self, say: OnStep) -> None:
+        self.say = say
+        self._said_s = time.monotonic()
+
+    def rows(self, doing: str, of: Mapping[str, int]) -> OnRows:
+        def done(table: str, rows: int) -> None:
+            if time.monotonic() - self._said_s >= TELL_EVERY_S:
+                self._said_s = time.monotonic()
+                self.say(f"{doing} {table}: {rows:,} of {of.get(table, 0):,} rows")
+
+        return done
+
+
+def _copied(old: OldFile, target: Connection, kept: Path, told: _Told) -> Adopted:
     """Copy, compare with the source, count, and write down what was done."""
     before = old.counts()
-    copying.copy_rows(old, target)
-    differences = comparing.differences(comparing.compare(old, target))
+    copying.copy_rows(old, target, on_rows=told.rows("Copying", before))
+    differences = comparing.differences(comparing.compare(old, target, on_rows=told.rows("Comparing", before)))
     if differences:
         first = differences[0]
         raise DatabaseUnavailable(
@@ -122,7 +149,7 @@ def _copied(old: OldFile, target: Connection, kept: Path) -> Adopted:
     target.rollback()
     if broken:
         raise DatabaseUnavailable(f"The copy of the old database has rows without their parent ({broken[:3]}).")
-    return Adopted(before, orphans, noted, kept)
+    return Adopted(before, orphans, noted, kept, old.clear_secrets())
 
 
 def _accounted(old: OldFile, target: Connection, before: Mapping[str, int]) -> Mapping[str, int]:

@@ -23,6 +23,7 @@ from typing import BinaryIO
 from sqlalchemy import Table
 
 from pcap_analyzer.errors import DatabaseUnavailable
+from pcap_analyzer.keys import is_sealed
 from pcap_analyzer.store.adoption.file import connected
 from pcap_analyzer.store.adoption.rows import AFTER, BEFORE, OldRow, fill
 from pcap_analyzer.store.adoption.schemas import Schema
@@ -127,6 +128,13 @@ class OldFile:
         """What was noted of the rows that were read."""
         for row in self._connection.execute("SELECT table_name, key, stored FROM temp.notes ORDER BY table_name, key"):
             yield Note(*(value.decode() for value in row))
+
+    def clear_secrets(self) -> int:
+        """The people whose two-factor secret is in the file as whoever reads it can use it."""
+        if "users" not in self._plans or "totp_secret" not in self._plans["users"].stored:
+            return 0
+        stored = self._connection.execute("SELECT totp_secret FROM main.users WHERE totp_secret <> ''")
+        return sum(not is_sealed(plain(secret)) for (secret,) in stored)
 
     def items(self, table: Table, after: Key | None) -> Iterator[Item]:
         plan = self._plans.get(table.name)
