@@ -24,6 +24,11 @@ SENTENCES: dict[str, tuple[type[AppError], str]] = {
     "55P03": (DatabaseUnavailable, BUSY),
     "40001": (DatabaseUnavailable, BUSY),
     "40P01": (DatabaseUnavailable, BUSY),
+    "08P01": (
+        DatabaseUnavailable,
+        "The server refuses how it is spoken to: behind PgBouncer, set DATABASE_PGBOUNCER=true, and "
+        "DATABASE_DIRECT_URL past it.",
+    ),
     "28P01": (DatabaseUnavailable, "The database refuses the password of its URL."),
     "28000": (DatabaseUnavailable, "The database refuses the user of its URL, or wants an encrypted connection."),
     "3D000": (DatabaseUnavailable, "The server has no database of this name: create it first."),
@@ -90,7 +95,7 @@ def another_try_helps(error: BaseException) -> str | None:
     cause = _cause(error)
     state = sqlstate(cause)
     if state is not None and (state in REPEATABLE or state.startswith("08")):
-        return state
+        return state if state != "08P01" else None  # nothing was sent wrong by chance
     if sqlite_code(cause) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return "SQLITE_BUSY"
     if isinstance(cause, AsyncAdapt_asyncpg_dbapi.InvalidCachedStatementError):

@@ -171,8 +171,13 @@ class Database:
         """
         task = asyncio.create_task(self.read(work))
         self._looks.add(task)
-        task.add_done_callback(self._looks.discard)
+        task.add_done_callback(self._looked)
         return await asyncio.shield(task)
+
+    def _looked(self, task: asyncio.Task[Any]) -> None:  # Any: whatever was looked for
+        self._looks.discard(task)
+        if not task.cancelled():
+            task.exception()  # told to the caller, who may be gone: then to nobody
 
     @contextmanager
     def _only_one(self) -> Iterator[None]:
