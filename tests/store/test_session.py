@@ -2,13 +2,14 @@
 
 import asyncio
 import sqlite3
+import uuid
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import String, bindparam, text
 from sqlalchemy.exc import IntegrityError
 
 from pcap_analyzer.errors import DatabaseUnavailable
@@ -16,6 +17,7 @@ from pcap_analyzer.store import engines, users
 from pcap_analyzer.store.engines import EngineOptions, wal_is_sound
 from pcap_analyzer.store.models import ProgressSnapshot, Role
 from pcap_analyzer.store.session import AsyncSession, Database, open_database
+from pcap_analyzer.store.types import UtcDateTime, UuidText
 from pcap_analyzer.store.urls import DatabaseUrls, SqliteUrl
 from pcap_analyzer.store.users import NewUser
 from tests.known_ids import id_of
@@ -95,6 +97,22 @@ async def test_a_row_without_its_parent_is_refused(database: Database) -> None:
     with pytest.raises(IntegrityError):
         async with database.transaction() as writing:
             writing.add(ProgressSnapshot(task_id=id_of("nobody"), timestamp=NEW.created_at))
+
+
+async def test_an_error_names_no_values_because_it_reaches_logs(database: Database) -> None:
+    orphan = text(
+        "INSERT INTO password_history (id, user_id, hashed_password, created_at) VALUES (:id, :id, :hash, :at)"
+    )
+    values = {"id": str(uuid.uuid4()), "hash": "$argon2id$hidden", "at": datetime(2026, 1, 1, tzinfo=UTC)}
+    typed = orphan.bindparams(
+        bindparam("id", type_=UuidText()), bindparam("hash", type_=String()), bindparam("at", type_=UtcDateTime())
+    )
+
+    with pytest.raises(IntegrityError) as refused:
+        async with database.transaction() as writing:
+            await writing.execute(typed, values)
+
+    assert "hidden" not in str(refused.value)
 
 
 async def test_a_database_that_another_process_keeps_busy_is_said_in_a_sentence(
