@@ -16,6 +16,7 @@ PROGRAMS = {
     "chromium": ("chromium",),
     "tcptrace": ("tcptrace",),
     "postgresql": ("/usr/lib/postgresql/*/bin/postgres", "postgres"),
+    "curl": ("curl",),
     "pgbouncer": ("pgbouncer", "/usr/sbin/pgbouncer"),
 }
 

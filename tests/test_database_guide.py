@@ -18,7 +18,7 @@ import yaml
 from pcap_analyzer.cli.main import cli
 from pcap_analyzer.settings import Settings
 from tests.daemons import free_port
-from tests.needs import program
+from tests.needs import need, program
 from tests.postgres import Server
 
 ROOT = Path(__file__).parents[1]
@@ -110,6 +110,7 @@ def test_what_the_guide_says_of_sqlite_works(tmp_path: Path) -> None:
 
 
 def test_what_the_guide_says_of_postgresql_works(cluster: Server, tmp_path: Path) -> None:
+    need("curl")
     with on_the_cluster(cluster) as changes:
         follow("postgresql", tmp_path, changes, PGPASSWORD=cluster.superuser.password)
 
