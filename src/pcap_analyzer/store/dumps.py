@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
@@ -13,8 +14,9 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 
 from pcap_analyzer.errors import Conflict, DatabaseUnavailable, StorageUnavailable, UnknownSchema, UsageError
-from pcap_analyzer.store import scratch
-from pcap_analyzer.store.connections import on_connection
+from pcap_analyzer.store import locks, neighbours, scratch
+from pcap_analyzer.store.connections import on_connection, tool_connection
+from pcap_analyzer.store.engines import EngineOptions
 from pcap_analyzer.store.restoring import appear, check_revision
 from pcap_analyzer.store.urls import PostgresUrl, SslMode
 
@@ -43,24 +45,28 @@ async def save(url: PostgresUrl, target: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-async def restore(dump: Path, url: PostgresUrl, *, clean: bool) -> str:
+async def restore(dump: Path, url: PostgresUrl, options: EngineOptions, *, clean: bool) -> str:
     """Fill an empty database from a dump, or, with `clean`, drop first what is in it; returns the revision.
 
-    All of it is one transaction: a dump that breaks off changes nothing. Raises Conflict for a database that is not
-    empty, UnknownSchema or DatabaseUnavailable for what is no dump of ours.
+    All of it is one transaction: a dump that breaks off changes nothing. No upgrade runs meanwhile. Raises Conflict for
+    a database that is not empty or that a service uses, UnknownSchema or DatabaseUnavailable for what is no dump of
+    ours.
     """
     server = await on_connection(url, "restore", _server_major)
     psql, pg_restore = _program("psql", server), _program("pg_restore", server)
     revision = _revision(pg_restore, dump)
     check_revision(dump, revision)
-    there = await scratch.made_in(url)
-    if there and not clean:
-        raise Conflict(
-            f"{url.shown} is not empty ({', '.join(made.name for made in there[:5])}). Restore into an empty database, "
-            "or replace what is in this one with --clean, while no service uses it. Nothing was changed."
-        )
-    drops = [f"DROP {made.word} IF EXISTS {made.called} CASCADE;" for made in there]
-    _pour([pg_restore, *PORTABLE, "--file=-", str(dump)], psql, drops, url)
+    async with tool_connection(url, "restore") as alone:
+        await locks.take_advisory_lock(alone)
+        await neighbours.refuse_services(alone, options)
+        there = await scratch.made_in(url)
+        if there and not clean:
+            raise Conflict(
+                f"{url.shown} is not empty ({', '.join(made.name for made in there[:5])}). Restore into an empty "
+                "database, or replace what is in this one with --clean, while no service uses it. Nothing was changed."
+            )
+        drops = [f"DROP {made.word} IF EXISTS {made.called} CASCADE;" for made in there]
+        await asyncio.to_thread(_pour, [pg_restore, *PORTABLE, "--file=-", str(dump)], psql, drops, url)
     return revision
 
 

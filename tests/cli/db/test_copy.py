@@ -83,7 +83,7 @@ def test_a_difference_is_named_with_table_and_key(source: SqliteUrl, target: Sql
     [
         (("--from", "{source}", "--to", NOWHERE), "cannot be reached"),
         (("--from", NOWHERE, "--to", "{source}"), "cannot be reached"),
-        (("--from", "{source}", "--to", NOWHERE + "?sslcert=x"), "parameters that this program does not know"),
+        (("--from", "{source}", "--to", NOWHERE + "?sslcert=x"), "parameters besides host"),
         (("--from", "{source}", "--to", NOWHERE.replace(":1/", ":port/")), "no port"),
         (("--from", "{source}", "--to", f"me:{SECRET}@host/name"), "no database URL"),
         (("--from", "{source}", "--to", "{source}", NOWHERE), "after --from and --to"),

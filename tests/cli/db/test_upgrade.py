@@ -16,6 +16,7 @@ async def test_an_old_database_is_upgraded_step_by_step_with_its_backup_named(tm
     assert done.returncode == 0
     assert done.stdout == (
         f"Upgraded from revision {old.CHAIN[-1]} to revision {chain.head()}.\nThe database as it was before: {backup}\n"
+        f"The database: sqlite:///{tmp_path}/pcap_analyzer.db\n"
     )
     steps = [line.split("up to ")[1].split()[0] for line in done.stderr.splitlines()]
     assert steps == list(chain.revisions()[5:])
@@ -26,8 +27,9 @@ def test_a_new_database_is_for_its_owner_alone_and_a_second_run_has_nothing_to_d
     first = pcap_analyzer("db", "upgrade", DATA_DIR=str(tmp_path))
     second = pcap_analyzer("db", "upgrade", DATA_DIR=str(tmp_path))
 
-    assert first.stdout == f"Upgraded from a new database to revision {chain.head()}.\n"
-    assert second.stdout == f"Already at revision {chain.head()}, the newest: nothing to do.\n"
+    named = f"The database: sqlite:///{tmp_path}/pcap_analyzer.db\n"
+    assert first.stdout == f"Upgraded from a new database to revision {chain.head()}.\n{named}"
+    assert second.stdout == f"Already at revision {chain.head()}, the newest: nothing to do.\n{named}"
     assert (tmp_path / "pcap_analyzer.db").stat().st_mode & 0o077 == 0
 
 
@@ -60,3 +62,12 @@ def test_a_server_that_nobody_answers_for_is_a_sentence_and_no_password(tmp_path
     assert refused.returncode == 5
     assert "cannot be reached" in refused.stderr
     assert "hidden-word" not in refused.stderr + refused.stdout
+
+
+def test_where_there_is_no_sql_to_print_that_is_said() -> None:
+    nobody_there = "postgresql://nobody@127.0.0.1:1/nothing"
+
+    printed = pcap_analyzer("db", "upgrade", "--sql", "--from", chain.head(), DATABASE_URL=nobody_there)
+
+    assert (printed.returncode, printed.stdout) == (0, "")
+    assert "nothing to print" in printed.stderr

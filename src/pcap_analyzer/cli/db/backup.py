@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,7 +16,10 @@ from pcap_analyzer.cli import guide, outputs
 from pcap_analyzer.errors import Conflict, DatabaseUnavailable
 from pcap_analyzer.keys import FILE_NAME
 from pcap_analyzer.report.format import NARROW, count, data_size
-from pcap_analyzer.store.urls import DatabaseUrl, SqliteUrl
+from pcap_analyzer.store.urls import DatabaseUrl, DatabaseUrls, SqliteUrl
+
+if TYPE_CHECKING:
+    from pcap_analyzer.store.engines import EngineOptions
 
 
 @click.command(cls=guide.Command, context_settings=guide.SETTINGS)
@@ -38,12 +42,12 @@ def backup(target: Path | None) -> None:
     """
     os.umask(0o077)  # people's password hashes are in it
     loaded = settings.load()
-    url = loaded.database_urls().direct
-    place = _place(target, url)
+    urls = loaded.database_urls()
+    place = _place(target, urls.direct)
     outputs.check_place_of(place)
     if place.exists():
         raise Conflict(f"{place} is there already, and no backup is overwritten: name another file.")
-    _save(url, place)
+    _save(urls, loaded.engine_options(), place)
     outputs.write_standard_output("".join(f"{line}\n" for line in _told(loaded, place)))
 
 
@@ -55,10 +59,12 @@ def _place(target: Path | None, url: DatabaseUrl) -> Path:
     return target / name if target.is_dir() else target
 
 
-def _save(url: DatabaseUrl, place: Path) -> None:
-    from pcap_analyzer.store import dumps, restoring  # noqa: PLC0415 - help must not pay for these
+def _save(urls: DatabaseUrls, options: EngineOptions, place: Path) -> None:
+    from pcap_analyzer.store import dumps, neighbours, restoring  # noqa: PLC0415 - help must not pay for these
 
+    url = urls.direct
     if not isinstance(url, SqliteUrl):
+        asyncio.run(neighbours.refuse_two_databases(urls, options))
         asyncio.run(dumps.save(url, place))
         return
     if not url.path.is_file():
@@ -68,6 +74,7 @@ def _save(url: DatabaseUrl, place: Path) -> None:
 
 def _told(loaded: settings.Settings, place: Path) -> Iterator[str]:
     yield f"{place}: {_size(place.stat().st_size)}, read back and found whole."
+    yield f"The database: {loaded.database_urls().direct.shown}"
     yield "To a backup belong also, copied after it:"
     for name in ("captures", "results"):
         yield f"  {_folder(loaded.data_dir / name)}"

@@ -23,14 +23,21 @@ def downgrade(revision: str, allow_data_loss: bool) -> None:
       pcap-analyzer db downgrade dcd3f75e61c2 --allow-data-loss
       pcap-analyzer db downgrade -- -2                       two revisions back
     """
-    from pcap_analyzer.store import upgrade as upgrades  # noqa: PLC0415 - help must not pay for it
+    from pcap_analyzer.store import neighbours  # noqa: PLC0415 - help must not pay for these
+    from pcap_analyzer.store import upgrade as upgrades  # noqa: PLC0415
 
     os.umask(0o077)
-    url = settings.load().database_urls().direct
+    loaded = settings.load()
+    urls, options = loaded.database_urls(), loaded.engine_options()
+    url = urls.direct
+    asyncio.run(neighbours.refuse_two_databases(urls, options))
+    asyncio.run(neighbours.refuse_while_served(url, options))
     done = asyncio.run(upgrades.downgrade(url, revision, allow_data_loss=allow_data_loss, on_step=tell))
     if done.before == done.after:
-        outputs.write_standard_output(f"Already at revision {done.after}: nothing to do.\n")
+        outputs.write_standard_output(f"Already at revision {done.after}: nothing to do.\nThe database: {url.shown}\n")
         return
     backup = "" if done.backup is None else f"The database as it was before: {done.backup}\n"
     after = "an empty database" if done.after is None else f"revision {done.after}"
-    outputs.write_standard_output(f"Went back from revision {done.before} to {after}.\n{backup}")
+    outputs.write_standard_output(
+        f"Went back from revision {done.before} to {after}.\n{backup}The database: {url.shown}\n"
+    )

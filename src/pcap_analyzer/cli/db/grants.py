@@ -29,17 +29,18 @@ def grants(app: str | None, owner: str | None) -> None:
         raise UsageError("DATABASE_URL and DATABASE_DIRECT_URL name no two roles of PostgreSQL: use --app and --owner.")
     if service == owning:
         raise UsageError(f"{service} cannot be both the owner and the service: name another with --app or --owner.")
-    outputs.write_standard_output(_script(service, owning))
+    outputs.write_standard_output(_script(service, owning, urls.direct))
 
 
 def _user(url: DatabaseUrl) -> str | None:
     return url.user if isinstance(url, PostgresUrl) else None
 
 
-def _script(app: str, owner: str) -> str:
+def _script(app: str, owner: str, url: DatabaseUrl) -> str:
     lines = [
         f"-- Rights of {_one_line(app)}, which serves, on what {_one_line(owner)} owns, now and later.",
         f"-- Run it as {_one_line(owner)} in the service's database, after the first `pcap-analyzer db upgrade`:",
+        *([f"-- The database: {_one_line(url.shown)}"] if isinstance(url, PostgresUrl) else []),
         '--   psql --set ON_ERROR_STOP=1 --file grants.sql "$DATABASE_DIRECT_URL"',
         "-- Both roles must be there: CREATE ROLE ... LOGIN PASSWORD '...'; it may be run again at any time.",
         "BEGIN;",

@@ -12,7 +12,7 @@ import click
 from pcap_analyzer import settings
 from pcap_analyzer.cli import guide, outputs
 from pcap_analyzer.errors import UsageError
-from pcap_analyzer.store.urls import DatabaseUrl, PostgresUrl, SqliteUrl
+from pcap_analyzer.store.urls import DatabaseUrl, DatabaseUrls, PostgresUrl, SqliteUrl
 
 
 @click.command(cls=guide.Command, context_settings=guide.SETTINGS)
@@ -32,14 +32,15 @@ def restore(file: Path, yes: bool, clean: bool) -> None:
     """
     os.umask(0o077)
     loaded = settings.load()
-    url = loaded.database_urls().direct
+    urls = loaded.database_urls()
+    url = urls.direct
     if not file.is_file():
         raise UsageError(f"There is no file {file}.")
     if clean and isinstance(url, SqliteUrl):
         raise UsageError("--clean is for PostgreSQL; a SQLite database is replaced whole, and kept.")
     if not yes:
         _ask(url, clean=clean)
-    outputs.write_standard_output(_restore(file, url, loaded.data_dir, clean=clean))
+    outputs.write_standard_output(_restore(file, urls, loaded, clean=clean))
 
 
 def _ask(url: DatabaseUrl, *, clean: bool) -> None:
@@ -49,17 +50,20 @@ def _ask(url: DatabaseUrl, *, clean: bool) -> None:
     click.confirm(f"{url.shown} {'loses everything that is in it' if clean else what}. Go on?", abort=True, err=True)
 
 
-def _restore(file: Path, url: DatabaseUrl, data_dir: Path, *, clean: bool) -> str:
-    from pcap_analyzer.store import dumps, restoring  # noqa: PLC0415 - help must not pay for these
+def _restore(file: Path, urls: DatabaseUrls, loaded: settings.Settings, *, clean: bool) -> str:
+    from pcap_analyzer.store import dumps, neighbours, restoring  # noqa: PLC0415 - help must not pay for these
     from pcap_analyzer.store.chain import head  # noqa: PLC0415
 
+    url, options = urls.direct, loaded.engine_options()
     if isinstance(url, PostgresUrl):
-        revision = asyncio.run(dumps.restore(file, url, clean=clean))
+        asyncio.run(neighbours.refuse_two_databases(urls, options))
+        revision = asyncio.run(dumps.restore(file, url, options, clean=clean))
         after = "Now run what `pcap-analyzer db grants` prints, as the owner.\n"
     else:
-        done = restoring.restore(file, url.path, data_dir / "serve.lock")
+        done = restoring.restore(file, url.path, loaded.data_dir / "serve.lock")
         revision = done.revision
         after = "" if done.replaced is None else f"The database that was there: {done.replaced}\n"
     if revision != head():
         after += "It is of an earlier release: run `pcap-analyzer db upgrade`.\n"
+    after += f"The database: {url.shown}\n"
     return f"Restored {file} at revision {revision}.\n{after}The captures and results of that time belong to it.\n"

@@ -33,16 +33,24 @@ def upgrade(prints: bool, since: str | None) -> None:
       pcap-analyzer db upgrade --sql > upgrade.sql           what it would do, for PostgreSQL
       pcap-analyzer db upgrade --sql --from dcd3f75e61c2     without asking the database
     """
-    from pcap_analyzer.store import upgrade as upgrades  # noqa: PLC0415 - help must not pay for it
+    from pcap_analyzer.store import neighbours  # noqa: PLC0415 - help must not pay for these
+    from pcap_analyzer.store import upgrade as upgrades  # noqa: PLC0415
 
     if since is not None and not prints:
         raise UsageError("--from goes with --sql.")
     os.umask(0o077)  # the database and its backups hold people's password hashes
-    url = settings.load().database_urls().direct
+    loaded = settings.load()
+    urls = loaded.database_urls()
+    url = urls.direct
     if prints:
-        outputs.write_standard_output(asyncio.run(upgrades.upgrade_sql(url, since)))
+        sql = asyncio.run(upgrades.upgrade_sql(url, since))
+        if not sql:
+            tell(f"Already at revision {upgrades.head()}, the newest: there is nothing to print.")
+        outputs.write_standard_output(sql)
         return
-    outputs.write_standard_output(_told(asyncio.run(upgrades.upgrade(url, on_step=tell))))
+    asyncio.run(neighbours.refuse_two_databases(urls, loaded.engine_options()))
+    done = asyncio.run(upgrades.upgrade(url, on_step=tell))
+    outputs.write_standard_output(f"{_told(done)}The database: {url.shown}\n")
 
 
 def _told(done: Upgraded) -> str:

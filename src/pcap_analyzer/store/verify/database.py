@@ -19,6 +19,7 @@ from pcap_analyzer.store.connections import service_connection, tool_connection
 from pcap_analyzer.store.engines import EngineOptions
 from pcap_analyzer.store.facts import replica_facts
 from pcap_analyzer.store.migrations.drift import models_for
+from pcap_analyzer.store.neighbours import refuse_two_databases
 from pcap_analyzer.store.replica import LAG_LIMIT_S
 from pcap_analyzer.store.urls import DatabaseUrls, PostgresUrl, SqliteUrl
 from pcap_analyzer.store.verify import postgres, sqlite
@@ -62,6 +63,7 @@ async def _sqlite(url: SqliteUrl, options: EngineOptions, *, deep: bool) -> Repo
 
 async def _postgres(url: PostgresUrl, urls: DatabaseUrls, options: EngineOptions, processes: int) -> Report:
     try:
+        await refuse_two_databases(urls, options, patient=True)
         async with service_connection(url, options) as connection:
             revision = await connection.run_sync(_revision)
             ready = revision == head()
