@@ -1,7 +1,11 @@
 """From a stranger to a report on every foundation: SQLite, PostgreSQL, and PostgreSQL behind PgBouncer."""
 
-import pytest
+import asyncio
 
+import pytest
+from sqlalchemy import text
+
+from pcap_analyzer.store.session import open_database
 from tests.waiting import until
 from tests.web.house import PASSWORD, House
 
@@ -64,3 +68,29 @@ async def test_readiness_says_what_it_looked_at(house: House) -> None:
         "disk": "ok",
         "queue": {"runs": "here", "waiting": 0, "running": 0},
     }
+
+
+@pytest.mark.parametrize("foundation", ["postgresql"], indirect=True)
+async def test_probes_of_a_database_that_hangs_wait_for_one_answer(house: House) -> None:
+    database, elsewhere = house.runtime.database, open_database(house.runtime.settings.database_urls())
+    async with elsewhere.transaction() as session:
+        await session.execute(text("LOCK TABLE tasks"))
+        before = database.pool()
+        async with house.client() as client:
+            answers = await asyncio.gather(*(client.get("/health/ready") for _ in range(4)))
+            answers += await asyncio.gather(*(client.get("/health/ready") for _ in range(4)))
+        during = database.pool()
+    async with house.client() as client:
+
+        async def ready() -> bool:
+            return (await client.get("/health/ready")).status_code == 200
+
+        await until(ready)
+    await elsewhere.close()
+
+    assert {(answer.status_code, answer.json()["database"]) for answer in answers} == {
+        (503, "The database does not answer.")
+    }
+    assert before is not None
+    assert during is not None
+    assert during.in_use - before.in_use <= 3  # the dispatcher and the count of tasks may wait as well

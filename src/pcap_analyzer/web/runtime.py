@@ -22,12 +22,13 @@ from pcap_analyzer.services import accounts, tasks
 from pcap_analyzer.services.passwords import Passwords
 from pcap_analyzer.settings import Settings
 from pcap_analyzer.storage import Storage
-from pcap_analyzer.store import chain, sealing, upgrade
+from pcap_analyzer.store import chain, neighbours, sealing, upgrade
 from pcap_analyzer.store.leader import leader_of
 from pcap_analyzer.store.session import Database, open_database, wait_for_database
 from pcap_analyzer.store.urls import DatabaseUrls, PostgresUrl, SqliteUrl
 from pcap_analyzer.web import folder
 from pcap_analyzer.web.metrics import Metrics
+from pcap_analyzer.web.probing import Probe
 
 COUNT_EVERY_S = 10.0
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Runtime:
     dispatcher: Dispatcher
     setup_link_path: str | None  # "/setup/TOKEN" while no administrator exists
     metrics: Metrics
+    probe: Probe
     revisions: tuple[str, ...]  # that this release knows, oldest first
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  # set: long answers come to their end
 
@@ -88,6 +90,8 @@ async def open_runtime(
         await dispatcher.start()
         await stack.enter_async_context(_sweeping(settings, database, storage, dispatcher))
         stack.enter_context(_watching(database, dispatcher, figures))
+        probe = Probe(database)
+        stack.push_async_callback(probe.close)
         yield Runtime(
             settings=settings,
             database=database,
@@ -96,6 +100,7 @@ async def open_runtime(
             dispatcher=dispatcher,
             setup_link_path=link,
             metrics=figures,
+            probe=probe,
             revisions=chain.revisions(),
             stopping=stopping or asyncio.Event(),
         )
@@ -138,6 +143,8 @@ async def _reach(urls: DatabaseUrls, settings: Settings, said: Callable[[str], N
     direct = urls.direct
     if isinstance(direct, PostgresUrl):
         await wait_for_database(lambda: upgrade.check_at_start(direct), said=said)
+        options = settings.engine_options()
+        await wait_for_database(lambda: neighbours.refuse_two_databases(urls, options, patient=True), said=said)
 
 
 async def _tidy(database: Database, storage: Storage) -> None:

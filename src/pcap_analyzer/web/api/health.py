@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request, Response
 
 from pcap_analyzer.errors import AppError
-from pcap_analyzer.services import tasks
 from pcap_analyzer.store import revision
 from pcap_analyzer.store.models import TaskStatus
 from pcap_analyzer.store.revision import Standing
-from pcap_analyzer.store.session import AsyncSession
 from pcap_analyzer.web.runtime import Runtime
 
 DATABASE_ANSWERS_WITHIN_S = 1.0
@@ -68,19 +66,16 @@ async def _look(runtime: Runtime) -> ReadyJson:
 
 
 async def _database(runtime: Runtime) -> tuple[str, str, QueueJson | None]:
-    async def ask(session: AsyncSession) -> tuple[str | None, dict[TaskStatus, int]]:
-        return await revision.current(session), await tasks.count_active(session)
-
     try:
         async with asyncio.timeout(DATABASE_ANSWERS_WITHIN_S):
-            current, counts = await runtime.database.look(ask)
+            found = await runtime.probe.ask()
     except TimeoutError:
         return "The database does not answer.", NOT_KNOWN, None
     except AppError as error:
         return str(error), NOT_KNOWN, None
     where = "here" if runtime.dispatcher.leads else "elsewhere"
-    queue = QueueJson(where, counts[TaskStatus.PENDING], counts[TaskStatus.PROCESSING])
-    return "ok", _standing(current, runtime.revisions), queue
+    queue = QueueJson(where, found.counts[TaskStatus.PENDING], found.counts[TaskStatus.PROCESSING])
+    return "ok", _standing(found.revision, runtime.revisions), queue
 
 
 def _standing(current: str | None, known: tuple[str, ...]) -> str:
