@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.acceptance.claim import Claim, Outcome, tests_in
 from tests.migrations import legacy
-from tests.migrations.test_adoption import more_snapshots, survive_kills
+from tests.migrations.test_adoption_held_up import more_snapshots, survive_kills
 
 ROWS = 1_000_000
 KILLS = 20
