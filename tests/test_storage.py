@@ -2,6 +2,7 @@
 
 import errno
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,22 @@ def test_parts_of_an_earlier_service_are_swept_and_nothing_else(storage: Storage
     storage.sweep_parts()
 
     assert files(storage) == ["captures/one"]
+
+
+def test_what_another_service_may_still_receive_stays(storage: Storage) -> None:
+    old, new = storage.new_part(), storage.new_part()
+    for name in ("old", "new"):
+        storage.keep_unconfirmed(storage.new_part(), f"captures/{name}")
+    long_ago = time.time() - 90_000
+    for path in (old.path, storage.folder / "parts" / "captures~old.unconfirmed"):
+        os.utime(path, (long_ago, long_ago))
+
+    storage.sweep_parts(untouched_s=86_400)
+
+    assert (old.path.exists(), new.path.exists()) == (False, True)
+    assert storage.unconfirmed(untouched_s=86_400) == ("captures/old",)
+    for part in (old, new):
+        part.discard()
 
 
 def test_a_note_outlives_the_sweep_until_the_object_is_confirmed(storage: Storage) -> None:

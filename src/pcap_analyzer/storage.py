@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -76,12 +77,15 @@ class Storage:
                 "Make it writable, or name another with --data-dir or DATA_DIR."
             ) from error
 
-    def sweep_parts(self) -> None:
-        """Remove what an earlier service was receiving when it ended; only for who holds the folder alone."""
+    def sweep_parts(self, *, untouched_s: float = 0) -> None:
+        """Remove what an earlier service was receiving when it ended, and has not been written to for so long.
+
+        0 is for who holds the folder alone.
+        """
         with storage_errors():
-            for part in (self.folder / PARTS).iterdir():
+            for part in self._parts(untouched_s):
                 if part.suffix != UNCONFIRMED:
-                    part.unlink()
+                    part.unlink(missing_ok=True)
 
     def free_bytes(self) -> int:
         with storage_errors():
@@ -112,11 +116,18 @@ class Storage:
         with storage_errors():
             self._note(key).unlink(missing_ok=True)
 
-    def unconfirmed(self) -> tuple[str, ...]:
-        """Keys that were kept, or were about to be, when an earlier service ended."""
+    def unconfirmed(self, *, untouched_s: float = 0) -> tuple[str, ...]:
+        """Keys that were kept, or were about to be, when an earlier service ended so long ago."""
         with storage_errors():
-            notes = sorted((self.folder / PARTS).glob(f"*{UNCONFIRMED}"))
-        return tuple(note.stem.replace("~", "/") for note in notes)
+            notes = [part for part in self._parts(untouched_s) if part.suffix == UNCONFIRMED]
+        return tuple(sorted(note.stem.replace("~", "/") for note in notes))
+
+    def _parts(self, untouched_s: float) -> Iterator[Path]:
+        since = time.time() - untouched_s
+        for part in (self.folder / PARTS).iterdir():
+            with suppress(FileNotFoundError):  # another service may end an upload at this moment
+                if not untouched_s or part.stat().st_mtime < since:
+                    yield part
 
     def _note(self, key: str) -> Path:
         self._path(key)

@@ -255,7 +255,9 @@ async def test_an_upload_whose_commit_nobody_can_look_for_stays_until_somebody_c
             answer = await client.post(URL, content=capture)
     kept = house.files()
     storage = house.runtime.storage
-    await house.runtime.database.write(lambda session: tasks.settle_uploads(session, storage))
+    noted = storage.unconfirmed()
+    gone = await house.runtime.database.read(lambda session: tasks.never_recorded(session, noted))
+    tasks.settle_uploads(storage, noted, gone)
 
     assert answer.status_code == 503
     assert answer.headers["retry-after"]

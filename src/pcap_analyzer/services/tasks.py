@@ -120,18 +120,17 @@ async def count_active(session: AsyncSession) -> dict[TaskStatus, int]:
     return await listing.count_active(session)
 
 
-async def settle_uploads(session: AsyncSession, storage: Storage) -> int:
-    """Remove captures whose task was never committed when the service ended: nobody was told that they are kept.
+async def never_recorded(session: AsyncSession, keys: Sequence[str]) -> tuple[str, ...]:
+    """Those captures whose task was never committed: nobody was told that they are kept."""
+    return tuple([key for key in keys if not await tasks.exists(session, key.removeprefix("captures/"))])
 
-    Returns how many. For the start alone, before anybody uploads.
-    """
-    removed = 0
-    for key in storage.unconfirmed():
-        if not await tasks.exists(session, key.removeprefix("captures/")):
-            storage.delete(key)
-            removed += 1
+
+def settle_uploads(storage: Storage, noted: Sequence[str], lost: Sequence[str]) -> None:
+    """Remove what is lost of captures that a note is kept of, and the notes. Blocks on the disk."""
+    for key in lost:
+        storage.delete(key)
+    for key in noted:
         storage.confirm(key)
-    return removed
 
 
 async def overview(session: AsyncSession, viewer: Viewer, search: Search) -> Overview:

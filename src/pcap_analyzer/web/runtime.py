@@ -31,6 +31,7 @@ from pcap_analyzer.web.metrics import Metrics
 from pcap_analyzer.web.probing import Probe
 
 COUNT_EVERY_S = 10.0
+SURELY_OVER_S = 86_400.0  # an upload that nothing was written to: locks of some shared folders hold on one host alone
 log = logging.getLogger(__name__)
 
 
@@ -76,10 +77,10 @@ async def open_runtime(
             await _reach(urls, settings, said)
         database = open_database(urls, settings.engine_options(), observer=figures)
         stack.push_async_callback(database.close)
-        tidy = partial(_tidy, database, storage)
         if isinstance(urls.main, SqliteUrl):
-            await tidy()
+            await _tidy(database, storage, 0)
         else:
+            tidy = partial(_tidy, database, storage, SURELY_OVER_S)
             await stack.enter_async_context(folder.together_on(storage.folder, tidy))
         await _seal(database, open_keys(settings.secret_key, storage.folder))
         now = datetime.now(UTC)
@@ -147,10 +148,12 @@ async def _reach(urls: DatabaseUrls, settings: Settings, said: Callable[[str], N
         await wait_for_database(lambda: neighbours.refuse_two_databases(urls, options, patient=True), said=said)
 
 
-async def _tidy(database: Database, storage: Storage) -> None:
-    """Remove what services that have ended were receiving; nobody else is on the folder."""
-    await asyncio.to_thread(storage.sweep_parts)
-    await database.write(lambda session: tasks.settle_uploads(session, storage))
+async def _tidy(database: Database, storage: Storage, untouched_s: float) -> None:
+    """Remove what services that have ended were receiving, and have left untouched for so long."""
+    await asyncio.to_thread(storage.sweep_parts, untouched_s=untouched_s)
+    noted = await asyncio.to_thread(storage.unconfirmed, untouched_s=untouched_s)
+    lost = await database.read(lambda session: tasks.never_recorded(session, noted))
+    await asyncio.to_thread(tasks.settle_uploads, storage, noted, lost)
 
 
 async def _count_tasks(database: Database, dispatcher: Dispatcher, metrics: Metrics) -> None:
