@@ -265,7 +265,7 @@ class SetupLink(Base):
 
 
 class AdoptedOrphan(Base):
-    """A row of an older database whose parent was gone: kept as JSON when foreign keys came."""
+    """A row of an older database whose parent was gone, or beside its key what could not be read of one that stayed."""
 
     __tablename__ = "adopted_orphans"
     __table_args__ = ({"sqlite_autoincrement": True},)

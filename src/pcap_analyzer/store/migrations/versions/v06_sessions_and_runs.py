@@ -1,8 +1,8 @@
 """Sessions, setup links, what a run of a task needs, foreign keys on SQLite too, 64-bit packet counts.
 
-SQLite databases of earlier revisions never enforced a foreign key and wrote moments in several forms: a task whose
-owner is gone gets no owner, any other row without its parent moves to adopted_orphans, moments get the one form that
-sorts. PostgreSQL enforced its keys all along.
+SQLite databases of earlier revisions never enforced a foreign key and took values of any form: a task whose owner is
+gone gets no owner, any other row without its parent moves to adopted_orphans, values get the form in which they are
+read, see `old_values`. PostgreSQL enforced its keys and types all along. On both a task in an unknown state has failed.
 
 What a running service notices on PostgreSQL: users, tasks and progress_snapshots are locked together, for the time in
 which `tasks` is written anew with its wider column (some 5 s for a million tasks). The snapshots, of which there are
@@ -13,12 +13,12 @@ fraction of the time that the lock is held for anyway.
 
 import json
 from datetime import UTC, datetime
-from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.sql.naming import conv
 
+from pcap_analyzer.store.migrations import old_values
 from pcap_analyzer.store.migrations.table_locks import take_locks
 from pcap_analyzer.store.types import SafeJson, UtcDateTime, UuidText, utc_text
 
@@ -27,14 +27,15 @@ down_revision = "dcd3f75e61c2"
 branch_labels = None
 depends_on = None
 
-STATUS_CHECK = "status IN ('pending', 'processing', 'completed', 'failed', 'cancelled', 'expired')"
-MOMENTS = {
-    "users": ("approved_at", "created_at", "last_login"),
-    "tasks": ("uploaded_at", "analyzed_at", "created_at", "last_heartbeat"),
-    "progress_snapshots": ("timestamp",),
-    "password_history": ("created_at",),
-    "password_reset_tokens": ("created_at", "expires_at", "used_at"),
-}
+KNOWN = "('pending', 'processing', 'completed', 'failed', 'cancelled', 'expired')"
+STATUS_CHECK = f"status IN {KNOWN}"
+#: Words of other releases; of one that is known when it is written as the others are, that one is meant.
+MEND_STATUS = (
+    f"UPDATE tasks SET status = lower(trim(status)) WHERE NOT {STATUS_CHECK} AND lower(trim(status)) IN {KNOWN}",  # noqa: S608
+    "UPDATE tasks SET error_message = 'An earlier release called its state \"' || status || '\".'"  # noqa: S608
+    " || CASE WHEN error_message <> '' THEN ' ' || error_message ELSE '' END, status = 'failed'"
+    f" WHERE NOT {STATUS_CHECK}",
+)
 CHILDREN = (
     ("progress_snapshots", "task_id", "tasks", "task_id"),
     ("password_history", "user_id", "users", "id"),
@@ -135,7 +136,9 @@ def upgrade() -> None:
     sqlite = op.get_context().dialect.name == "sqlite"
     if sqlite:
         _adopt_orphans(op.get_bind())
-        _unify_moments(op.get_bind())
+        old_values.mend(op.get_bind())
+        for statement in MEND_STATUS:
+            op.execute(statement)
     _extend_users(sqlite=sqlite)
     _extend_tasks(sqlite=sqlite)
     _extend_progress_snapshots(sqlite=sqlite)
@@ -151,6 +154,8 @@ def _widen_snapshots_in_use() -> None:
     with op.get_context().autocommit_block():
         op.execute(MOVE)
         op.execute("DROP TABLE IF EXISTS progress_snapshots_narrow")
+        for statement in MEND_STATUS:  # before `tasks` is locked: all of it is read
+            op.execute(statement)
 
 
 def _create_sessions() -> None:
@@ -204,25 +209,6 @@ def _adopt_some(bind: sa.Connection, table: str, condition: str) -> int | None:
     if kept:
         bind.exec_driver_sql("INSERT INTO adopted_orphans (table_name, row_json, adopted_at) VALUES (?, ?, ?)", kept)
     return last
-
-
-def _unify_moments(bind: sa.Connection) -> None:
-    """One pass over each table that has something to change, in SQLite's memory and not in ours."""
-    driver = bind.connection.dbapi_connection
-    assert driver is not None
-    driver.create_function("utc_moment", 1, _moment, deterministic=True)
-    for table, columns in MOMENTS.items():
-        values = ", ".join(f"{column} = utc_moment({column})" for column in columns)
-        changed = " OR ".join(f"{column} IS NOT utc_moment({column})" for column in columns)
-        bind.exec_driver_sql(f"UPDATE {table} SET {values} WHERE {changed}")  # noqa: S608
-
-
-def _moment(value: Any) -> Any:
-    """The sortable form of a stored moment; what is no moment stays as it is, for people to see."""
-    try:
-        return utc_text(datetime.fromisoformat(value))
-    except (TypeError, ValueError):
-        return value
 
 
 def _extend_users(*, sqlite: bool) -> None:
