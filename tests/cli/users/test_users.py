@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,23 +42,55 @@ def create_admin(name: str, password: str = PASSWORD, **more: str) -> subprocess
     )
 
 
-def test_an_administrator_is_made_listed_and_cannot_be_the_last_to_go(settings: dict[str, str]) -> None:
-    made = create_admin("root", **settings)
-    again = create_admin("ROOT", **settings)
-    listed = pcap_analyzer("users", "list", "--json", **settings)
-    alone = pcap_analyzer("users", "suspend", "root", **settings)
-    create_admin("ada", **settings)
-    suspended = pcap_analyzer("users", "suspend", "ROOT@corp.example", **settings)
-    restored = pcap_analyzer("users", "approve", json.loads(listed.stdout)[0]["id"], **settings)
+#: Command lines one after the other in one process, which spares each the start of Python.
+ONE_PROCESS = """
+import io, json, sys
+from contextlib import redirect_stderr, redirect_stdout
+from pcap_analyzer.cli.main import run
+told, password = [], sys.argv[2].encode()
+for line in json.loads(sys.argv[1]):
+    sys.stdin = io.TextIOWrapper(io.BytesIO(password))
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2)]
+    with redirect_stdout(streams[0]), redirect_stderr(streams[1]):
+        code = run(line.split())
+    told.append((code, *(stream.buffer.getvalue().decode() for stream in streams)))
+json.dump(told, sys.stdout)
+"""
 
-    assert (made.returncode, made.stderr) == (0, "")
-    assert "root <root@corp.example> is an administrator" in made.stdout
-    assert (again.returncode, "exists already" in again.stderr) == (2, True)
-    assert [(user["username"], user["status"], user["is_approved"]) for user in json.loads(listed.stdout)] == [
+
+def in_one_process(*lines: str, **more: str) -> list[tuple[int, str, str]]:
+    """The exit code, stdout and stderr of each command line."""
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_PROCESS, json.dumps(lines), PASSWORD],
+        capture_output=True,
+        encoding="utf-8",
+        env=environment(**more),
+        timeout=60,
+        check=True,
+    )
+    return [(code, out, errors) for code, out, errors in json.loads(done.stdout)]
+
+
+def test_an_administrator_is_made_listed_and_cannot_be_the_last_to_go(settings: dict[str, str]) -> None:
+    made, again, listed, alone, _, suspended = in_one_process(
+        "users create-admin root root@corp.example --password-stdin",
+        "users create-admin ROOT ROOT@corp.example --password-stdin",
+        "users list --json",
+        "users suspend root",
+        "users create-admin ada ada@corp.example --password-stdin",
+        "users suspend ROOT@corp.example",
+        **settings,
+    )
+    restored = pcap_analyzer("users", "approve", json.loads(listed[1])[0]["id"], **settings)
+
+    assert (made[0], made[2]) == (0, "")
+    assert "root <root@corp.example> is an administrator" in made[1]
+    assert (again[0], "exists already" in again[2]) == (2, True)
+    assert [(user["username"], user["status"], user["is_approved"]) for user in json.loads(listed[1])] == [
         ("root", "active", True)
     ]
-    assert (alone.returncode, "last administrator" in alone.stderr) == (2, True)
-    assert (suspended.returncode, suspended.stderr) == (0, "")
+    assert (alone[0], "last administrator" in alone[2]) == (2, True)
+    assert (suspended[0], suspended[2]) == (0, "")
     assert (restored.returncode, restored.stderr) == (0, "")
 
 
