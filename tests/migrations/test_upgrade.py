@@ -12,12 +12,20 @@ import pytest
 from sqlalchemy import text
 
 from pcap_analyzer.errors import AppError, Conflict, DatabaseUnavailable, StorageFull, UnknownSchema, UsageError
-from pcap_analyzer.store import backups, chain, locks, upgrade
+from pcap_analyzer.store import backups, chain, listing, locks, upgrade
 from pcap_analyzer.store.connections import on_connection, tool_connection
+from pcap_analyzer.store.engines import EngineOptions
+from pcap_analyzer.store.listing import Search
 from pcap_analyzer.store.migrations.drift import differences
-from pcap_analyzer.store.urls import DatabaseUrl, PostgresUrl, SqliteUrl
+from pcap_analyzer.store.models import TRIGRAM_INDEX
+from pcap_analyzer.store.session import open_database
+from pcap_analyzer.store.tasks import Viewer
+from pcap_analyzer.store.urls import DatabaseUrl, DatabaseUrls, PostgresUrl, SqliteUrl
+from pcap_analyzer.store.verify.check import Status
+from pcap_analyzer.store.verify.database import verify_database
 from tests.migrations import old, seeds
 from tests.postgres import OWNER, Server
+from tests.store.test_plans import plans
 
 
 def digest(path: Path) -> str:
@@ -246,8 +254,25 @@ async def test_without_the_right_to_make_the_extension_the_upgrade_says_what_is_
 
     await upgrade.upgrade(postgres_url)
 
+    report = await verify_database(DatabaseUrls(postgres_url, postgres_url), EngineOptions(), deep=False, processes=1)
+    (trigrams,) = (check for check in report.checks if check.name == "pg_trgm")
     assert "searching tasks for a text reads all of them" in caplog.text
+    assert (trigrams.status, "CREATE EXTENSION pg_trgm" in trigrams.sentence) == (Status.WARNING, True)
     assert await on_connection(postgres_url, "test", differences) == []
+
+
+async def test_a_search_for_a_text_follows_the_trigrams_that_the_upgrade_made(postgres_url: PostgresUrl) -> None:
+    await upgrade.upgrade(postgres_url)
+    database = open_database(DatabaseUrls(postgres_url, postgres_url))
+
+    async with database.reading() as session:
+        for kind in ("seqscan", "indexscan"):  # which are as good for a table without rows
+            await session.execute(text(f"SET LOCAL enable_{kind} = off"))
+        everything = Viewer(seeds.ADMIN, is_admin=True)
+        plan = await plans(session, listing.finished(session, everything, Search(text="timeout")))
+    await database.close()
+
+    assert TRIGRAM_INDEX in plan
 
 
 async def test_the_printed_sql_makes_the_same_schema(cluster: Server, postgres_url: PostgresUrl) -> None:

@@ -47,20 +47,30 @@ async def test_processes_that_upgrade_a_database_one_release_behind_apply_each_r
     await is_sound(url)
 
 
-async def test_an_upgrade_that_is_killed_at_any_moment_is_finished_by_the_next_one(url: DatabaseUrl) -> None:
+async def test_an_upgrade_that_is_killed_at_any_moment_is_finished_by_the_next_one(
+    url: DatabaseUrl, tmp_path: Path
+) -> None:
     await upgrade.apply(url, old.CHAIN[-1])
     await seeds.sow(url, old.CHAIN[-1])
     await seeds.snapshots(url, 20_000)
     before = await on_connection(url, "test", lambda connection: seeds.held(connection, old.CHAIN[-1]))
 
-    for _ in range(2):
-        process = programs.start(url, programs.UPGRADE)
-        time.sleep(random.uniform(0.5, 1.5))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+    process = programs.start(url, programs.UPGRADE)
+    time.sleep(random.uniform(0.5, 1.5))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    await upgrade.downgrade(url, old.CHAIN[-1], allow_data_loss=True)  # as it may have come to its end
+    process = programs.start(url, programs.UPGRADE)
+    assert process.stdout is not None
+    process.stdout.readline()  # of the first revision, before it is committed
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
     code, said = programs.run(url, programs.UPGRADE)
+    sound, found = programs.verify(url, tmp_path)
 
+    assert process.returncode == -signal.SIGKILL
     assert code == 0, said
+    assert sound, found
     assert await on_connection(url, "test", lambda connection: seeds.held(connection, old.CHAIN[-1])) == before
     await is_sound(url)
 

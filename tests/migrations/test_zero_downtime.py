@@ -22,7 +22,9 @@ from pcap_analyzer.store.urls import DatabaseUrl, DatabaseUrls, PostgresUrl, par
 from tests.migrations import more_revisions, old, programs, seeds
 from tests.postgres import OWNER, Role, Server
 
-PROMISED_S = 6.0  # nobody waits for longer
+#: Nobody waits for over 6 s: 4 s for the first lock, 0.3 s for each of the next, and what a busy machine takes. A tenth
+#: of the first two, with as much for the machine: without limits of its own an upgrade would wait for 5 s.
+PROMISED_S, PROMISED_IN_A_HURRY_S = 6.0, 2.0
 NEW = "90000000-0000-4000-8000-000000000001"
 READ = "SELECT count(*) FROM tasks"
 WRITE = "UPDATE tasks SET status = status"
@@ -86,7 +88,7 @@ async def test_a_table_that_is_held_makes_the_upgrade_give_up_clearly_and_keeps_
 
     assert isinstance(failure, DatabaseUnavailable)
     assert "db upgrade" in str(failure)
-    assert longest_s < PROMISED_S
+    assert longest_s < PROMISED_IN_A_HURRY_S
     assert (await upgrade.upgrade(postgres_url)).after == chain.head()
     assert await on_connection(postgres_url, "test", seeds.faults) == []
 
@@ -155,7 +157,7 @@ async def test_an_index_build_whose_backend_is_terminated_leaves_no_invalid_inde
     assert await on_connection(postgres_url, "test", seeds.faults) == []
 
 
-async def test_a_million_fold_table_is_moved_while_it_is_used(postgres_url: PostgresUrl) -> None:
+async def test_snapshots_are_moved_in_small_portions_while_they_are_used(postgres_url: PostgresUrl) -> None:
     await upgrade.apply(postgres_url, old.CHAIN[-1])
     await seeds.sow(postgres_url, old.CHAIN[-1])
     await seeds.snapshots(postgres_url, 50_000)
@@ -169,7 +171,11 @@ async def test_a_million_fold_table_is_moved_while_it_is_used(postgres_url: Post
     assert longest_s < PROMISED_S
     assert await on_connection(postgres_url, "test", differences) == []
     async with tool_connection(postgres_url, "test") as connection:
+        portions = text(
+            "SELECT count(*) FROM (SELECT xmin FROM progress_snapshots GROUP BY xmin HAVING count(*) > 1) AS p"
+        )
         assert await connection.scalar(text("SELECT count(*) FROM progress_snapshots")) == 50_003
+        assert await connection.scalar(portions) >= 10  # transactions, each of 5,000 rows
 
 
 async def test_a_move_that_is_cut_off_goes_on_where_it_was(cluster: Server, postgres_url: PostgresUrl) -> None:
