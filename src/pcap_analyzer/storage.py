@@ -124,7 +124,7 @@ class Storage:
 
     def _parts(self, untouched_s: float) -> Iterator[Path]:
         since = time.time() - untouched_s
-        for part in (self.folder / PARTS).iterdir():
+        for part in (self.folder / PARTS).glob("*"):  # none where there is no folder yet
             with suppress(FileNotFoundError):  # another service may end an upload at this moment
                 if not untouched_s or part.stat().st_mtime < since:
                     yield part
