@@ -1,5 +1,6 @@
 """Checks of a deployment: each kind of damage is found, by its name and with what to do about it."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -156,9 +157,10 @@ async def test_a_database_that_is_not_there_fails_and_is_not_made(url: str, tmp_
     ("sql", "name"),
     [
         ("DROP INDEX idx_uploaded_at", "missing indexes"),
-        ("ALTER TABLE tasks DROP COLUMN verdict_cause", "schema"),
+        ("ALTER TABLE tasks ADD COLUMN more INT", "schema"),
+        ("ALTER TABLE tasks DROP COLUMN verdict_cause", "revision"),
         (
-            "PRAGMA foreign_keys=OFF; INSERT INTO outbox VALUES (1, 'a', 'nobody', '{}', '', NULL, 0, NULL)",
+            "PRAGMA foreign_keys=OFF; INSERT INTO outbox VALUES (1, 'a', 'nobody', '{}', '2026-01-02', NULL, 0, NULL)",
             "foreign keys",
         ),
     ],
@@ -179,6 +181,56 @@ async def test_a_damaged_file_is_found(sqlite: Deployment) -> None:
     path.write_bytes(damaged)
 
     assert (await sqlite.verify()).status is FAILURE
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("created_at", "yesterday"), ("last_login", "2026-01-02 UTC"), ("is_active", "perhaps")],
+)
+async def test_a_value_that_cannot_be_read_is_found_with_its_row(sqlite: Deployment, column: str, value: str) -> None:
+    user = User(id=OTHER, username="ann", email="ann@example.org", hashed_password="!", created_at=NOW)
+    await sqlite.add(user)
+    with closing(sqlite3.connect(sqlite.folder / "pcap_analyzer.db")) as connection, connection:
+        connection.execute("PRAGMA ignore_check_constraints=ON")
+        connection.execute(f"UPDATE users SET {column} = ?", (value,))
+
+    told = await sqlite.verify()
+
+    assert (told.status, told.wrong()) == (FAILURE, {"rows"})
+    assert f"{column} of users {OTHER}" in told.checks["rows"][1]
+
+
+async def test_a_file_that_cannot_be_written_fails(sqlite: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "os.access", lambda _, mode, **__: mode != os.W_OK
+    )  # the superuser, who runs tests too, may write anywhere
+
+    told = await sqlite.verify()
+
+    assert (told.status, told.wrong()) == (FAILURE, {"writable"})
+    assert f"{sqlite.folder}/pcap_analyzer.db cannot be written" in told.checks["writable"][1]
+
+
+async def test_before_the_first_upgrade_no_extension_is_missed(cluster: Server, tmp_path: Path) -> None:
+    database = cluster.create_database()
+
+    told = await Deployment(postgres_urls(database), tmp_path).verify()
+
+    cluster.drop_database(database.name)
+    assert (told.wrong(), "pg_trgm" in told.checks) == ({"revision"}, False)
+
+
+async def test_behind_a_pooler_the_dispatchers_are_counted(
+    postgres: tuple[Deployment, PgDatabase],
+) -> None:
+    deployment, _ = postgres
+
+    checks = await verify(
+        deployment.urls, EngineOptions(pgbouncer=True), Storage(deployment.folder), Scope(processes=300)
+    )
+
+    (connections,) = [check for check in checks if check.name == "connections"]
+    assert (connections.status, "300 × (1) = 300" in connections.sentence) == (FAILURE, True)
 
 
 async def test_it_changes_no_byte_of_a_file(sqlite: Deployment) -> None:
@@ -276,7 +328,7 @@ async def test_pools_that_do_not_fit_into_the_server_fail(postgres: tuple[Deploy
 
     assert (await deployment.verify(Scope(processes=4))).status is OK
     told = await deployment.verify(Scope(processes=40))
-    assert (told.status, told.wrong(), "40 × (10 + 5) = 600" in told.checks["connections"][1]) == (
+    assert (told.status, told.wrong(), "40 × (10 + 5 + 1) = 640" in told.checks["connections"][1]) == (
         FAILURE,
         {"connections"},
         True,

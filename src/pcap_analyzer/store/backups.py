@@ -41,8 +41,14 @@ def back_up(path: Path) -> Path:
 
 def copy_database(path: Path, target: Path) -> None:
     """Copy with SQLite's backup API and check the copy; raises sqlite3.Error, or DatabaseUnavailable if it is bad."""
+    with closing(sqlite3.connect(path)) as source:
+        copy_from(source, path, target)
+
+
+def copy_from(source: sqlite3.Connection, path: Path, target: Path) -> None:
+    """The same by a connection to the database at `path`."""
     target.unlink(missing_ok=True)  # of an upgrade that was killed
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
+    with closing(sqlite3.connect(target)) as copy:
         source.backup(copy)
         if copy.execute("PRAGMA integrity_check").fetchone() != ("ok",):
             raise _damaged(path, "SQLite's integrity check fails")

@@ -79,7 +79,11 @@ def _revision(pg_restore: str, dump: Path) -> str:
     if magic != MAGIC:
         raise UnknownSchema(f"{dump} is no dump in pg_dump's custom format. Nothing was changed.")
     command = [pg_restore, "--data-only", "--table=alembic_version", "--file=-", str(dump)]
-    found = re.search(r"^COPY \S*alembic_version .*\n(\w+)$", _run(command, _plain()), re.MULTILINE)
+    try:
+        said = _run(command, _plain())
+    except DatabaseUnavailable as error:
+        raise DatabaseUnavailable(f"{dump} is no backup that can be used: {error} Nothing was changed.") from error
+    found = re.search(r"^COPY \S*alembic_version .*\n(\w+)$", said, re.MULTILINE)
     if found is None:
         raise UnknownSchema(f"{dump} names no revision of this program. Nothing was changed.")
     return found[1]

@@ -18,6 +18,7 @@ from pcap_analyzer.store.connections import service_connection
 from pcap_analyzer.store.engines import EngineOptions, journal_of, service_engine
 from pcap_analyzer.store.faults import DRIVER_ERRORS, sentence
 from pcap_analyzer.store.replica import Replica
+from pcap_analyzer.store.standing import revision_advice, standing, write_protection
 from pcap_analyzer.store.urls import DatabaseUrls, PostgresUrl, SqliteUrl
 
 SYNCHRONOUS = {0: "OFF", 1: "NORMAL", 2: "FULL", 3: "EXTRA"}
@@ -97,15 +98,16 @@ async def facts(urls: DatabaseUrls, options: EngineOptions) -> DatabaseFacts:
 
 
 async def _sqlite(url: SqliteUrl, options: EngineOptions) -> DatabaseFacts:
-    exists = url.path.exists()
+    stands = standing(url.path)
+    revision = stands.revision
     with tempfile.TemporaryDirectory() as folder:
-        # Where there is no file yet, another one shows what the service's will be like.
-        asked = url if exists else SqliteUrl(Path(folder) / "asked.db")
+        # A connection of the service sets the journal: where the file is not at head yet, another one shows what it
+        # will be like.
+        asked = url if stands.advice is None else SqliteUrl(Path(folder) / "asked.db")
         async with service_connection(asked, options) as connection:
             pragmas = {name: await _pragma(connection, name) for name in ("journal_mode", "foreign_keys")}
             busy_timeout_ms = int(await _pragma(connection, "busy_timeout"))
             synchronous = SYNCHRONOUS[int(await _pragma(connection, "synchronous"))]
-            revision = await _sqlite_revision(connection)
     journal = journal_of(options.wal)
     return DatabaseFacts(
         kind="sqlite",
@@ -113,11 +115,11 @@ async def _sqlite(url: SqliteUrl, options: EngineOptions) -> DatabaseFacts:
         revision=revision,
         head=head(),
         at_head=revision == head(),
-        warnings=_revision_warnings(revision, exists=exists),
+        warnings=tuple(filter(None, (stands.advice, write_protection(url.path) if stands.exists else None))),
         sqlite=SqliteFacts(
             version=sqlite3.sqlite_version,
-            exists=exists,
-            size_bytes=url.path.stat().st_size if exists else None,
+            exists=stands.exists,
+            size_bytes=url.path.stat().st_size if stands.exists else None,
             journal_mode=str(pragmas["journal_mode"]).upper(),
             journal_reason=journal.reason,
             foreign_keys=bool(pragmas["foreign_keys"]),
@@ -130,20 +132,6 @@ async def _sqlite(url: SqliteUrl, options: EngineOptions) -> DatabaseFacts:
 
 async def _pragma(connection: AsyncConnection, name: str) -> Any:  # Any: a number or a word
     return (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
-
-
-async def _sqlite_revision(connection: AsyncConnection) -> str | None:
-    there = await connection.scalar(text("SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'"))
-    return await connection.scalar(text("SELECT version_num FROM alembic_version")) if there else None
-
-
-def _revision_warnings(revision: str | None, *, exists: bool = True) -> tuple[str, ...]:
-    if revision == head():
-        return ()
-    if not exists:
-        return ("There is no database yet: `pcap-analyzer serve` makes it, and so does `pcap-analyzer db upgrade`.",)
-    stands = "at no revision" if revision is None else f"at revision {revision}"
-    return (f"The database is {stands}, this release needs {head()}: run `pcap-analyzer db upgrade`.",)
 
 
 POSTGRES_FACTS = text(
@@ -184,7 +172,7 @@ async def _postgres(url: PostgresUrl, urls: DatabaseUrls, options: EngineOptions
         revision=revision,
         head=head(),
         at_head=revision == head(),
-        warnings=(*_revision_warnings(revision), *encryption, *behind),
+        warnings=tuple(filter(None, (revision_advice(revision), *encryption, *behind))),
         sqlite=None,
         postgresql=_postgres_facts(asked, sizes, urls, options, replica),
     )

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pcap_analyzer.errors import Conflict, DatabaseUnavailable, StorageFull, StorageUnavailable, UnknownSchema
-from pcap_analyzer.store.backups import copy_database
-from pcap_analyzer.store.chain import revisions
+from pcap_analyzer.store.adoption.file import look, reading
+from pcap_analyzer.store.backups import copy_database, copy_from
+from pcap_analyzer.store.chain import head, revisions
 
 SIDE_FILES = ("-journal", "-wal", "-shm")
 
@@ -32,7 +33,11 @@ def save(path: Path, target: Path) -> None:
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     with _told(target):
         try:
-            copy_database(path, part)
+            if look(path).revision == head():
+                copy_database(path, part)
+            else:  # nobody knows what it is: not a byte of it changes
+                with reading(path) as source:
+                    copy_from(source, path, part)
             _sync(part)
             appear(part, target)
         except sqlite3.Error as error:
@@ -43,11 +48,19 @@ def save(path: Path, target: Path) -> None:
 
 def appear(part: Path, target: Path) -> None:
     """Give a file its name, whole, and never in place of another file. Raises Conflict where there is one."""
+    there = Conflict(f"{target} is there already, and no backup is overwritten: name another file.")
     try:
         os.link(part, target)
     except FileExistsError:
-        raise Conflict(f"{target} is there already, and no backup is overwritten: name another file.") from None
-    part.unlink()
+        raise there from None
+    except OSError:  # some file systems know no second names
+        try:
+            target.touch(mode=0o600, exist_ok=False)  # the name is ours from now on
+        except FileExistsError:
+            raise there from None
+        part.replace(target)
+    else:
+        part.unlink()
     _sync(target.parent)
 
 
@@ -85,7 +98,8 @@ def _checked_copy(backup: Path, new: Path) -> str:
             stamped = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
             found = connection.execute("SELECT version_num FROM alembic_version").fetchone() if stamped[0] else None
     except (sqlite3.Error, DatabaseUnavailable) as error:
-        raise DatabaseUnavailable(f"{backup} is no backup that can be used ({error}). Nothing was changed.") from error
+        kind = UnknownSchema if _is_no_database(error) else DatabaseUnavailable
+        raise kind(f"{backup} is no backup that can be used ({error}). Nothing was changed.") from error
     if found is None:
         raise UnknownSchema(f"{backup} names no revision of this program. Nothing was changed.")
     check_revision(backup, str(found[0]))
@@ -93,6 +107,10 @@ def _checked_copy(backup: Path, new: Path) -> str:
         raise DatabaseUnavailable(f"{backup} holds {len(orphans)} rows without their parent. Nothing was changed.")
     _sync(new)
     return str(found[0])
+
+
+def _is_no_database(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB
 
 
 def check_revision(backup: Path, revision: str) -> None:
@@ -115,7 +133,14 @@ def _set_aside(path: Path) -> Path:
     while kept.exists():
         number += 1
         kept = path.with_name(f"{path.name}.before-restore-{number}")
-    os.link(path, kept)
+    try:
+        os.link(path, kept)
+    except OSError:  # some file systems know no second names
+        unfinished = path.with_name(f".{kept.name}.unfinished")
+        shutil.copyfile(path, unfinished)
+        unfinished.chmod(0o600)
+        _sync(unfinished)
+        unfinished.rename(kept)
     for end in SIDE_FILES:
         side = path.with_name(path.name + end)
         if side.exists() and side.stat().st_size == 0:

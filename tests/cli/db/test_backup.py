@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pcap_analyzer.errors import Conflict
+from pcap_analyzer.store import restoring
 from pcap_analyzer.store.dumps import environment as libpq
 from pcap_analyzer.store.urls import PostgresUrl, parse_url
 from tests.cli.command import pcap_analyzer
@@ -160,6 +162,43 @@ def test_what_a_killed_writer_left_is_not_applied_to_the_restored_file(database:
     assert dump_of(database) == dump_of(backup)
 
 
+def test_where_no_file_has_a_second_name_it_is_copied(database: Path, tmp_path: Path) -> None:
+    target = tmp_path / "kept.db"
+    before = dump_of(database)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("os.link", no_second_name)
+        restoring.save(database, target)
+        run(database, "DELETE FROM users")
+        changed = dump_of(database)
+        done = restoring.restore(target, database, database.with_name("serve.lock"))
+        with pytest.raises(Conflict):
+            restoring.save(database, target)
+
+    assert (dump_of(target), dump_of(database)) == (before, before)
+    assert done.replaced is not None
+    assert (dump_of(done.replaced), done.replaced.stat().st_mode & 0o777) == (changed, 0o600)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def no_second_name(*_: Path) -> None:
+    raise PermissionError(1, "Operation not permitted")
+
+
+def test_a_file_of_the_wrong_kind_is_refused_alike_on_both(cluster: Server, database: Path, tmp_path: Path) -> None:
+    made = cluster.create_database()
+    text = tmp_path / "text"
+    text.write_text("Nothing of a database, and long enough to be taken for one. " * 99)
+
+    codes = [
+        pcap_analyzer("db", "restore", text, "--yes", **urls, DATA_DIR=str(database.parent)).returncode
+        for urls in ({}, {"DATABASE_URL": made.owner_url})
+    ]
+
+    cluster.drop_database(made.name)
+    assert codes == [3, 3]
+
+
 @pytest.mark.parametrize("way", ["elsewhere", "clean"])
 def test_a_server_comes_back_as_it_was(cluster: Server, tmp_path: Path, way: str) -> None:
     need("postgresql")
@@ -202,11 +241,13 @@ def test_a_damaged_dump_changes_nothing_on_a_server(cluster: Server, tmp_path: P
     cut.write_bytes(whole[: len(whole) - 40])
     strange.write_text("-- a script")
 
-    codes = [
-        pcap_analyzer("db", "restore", file, "--yes", "--clean", **environment).returncode for file in (cut, strange)
-    ]
+    short = tmp_path / "short.dump"
+    short.write_bytes(whole[:100])
 
-    assert codes == [5, 3]
+    done = [pcap_analyzer("db", "restore", file, "--yes", "--clean", **environment) for file in (cut, short, strange)]
+
+    assert [each.returncode for each in done] == [5, 5, 3]
+    assert all("Nothing was changed." in each.stderr for each in done)
     assert dump_of_server(made.owner_url) == before
     cluster.drop_database(made.name)
 

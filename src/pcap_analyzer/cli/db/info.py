@@ -93,7 +93,7 @@ def _postgres(found: PostgresFacts) -> Iterator[tuple[str, str]]:
         f"{'PgBouncer keeps them' if found.pgbouncer else pool}; the server has {found.max_connections}",
     )
     yield "Statements end", f"after {found.statement_timeout} (statement_timeout)"
-    yield "Locks", f"waited for for {found.lock_timeout} (lock_timeout)"
+    yield "Waits for a lock", f"{found.lock_timeout} (lock_timeout)"
     yield "Idle transactions", f"end after {found.idle_in_transaction_session_timeout}"
     yield "Replica", "none" if found.replica is None else _replica(found.replica)
 

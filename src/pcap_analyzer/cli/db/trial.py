@@ -36,7 +36,8 @@ async def _run(given: PostgresUrl | None) -> int:
     if failed or last is None or last.step != STEPS:
         outputs.write_standard_output("VERIFICATION FAILED\n")
         return FAILED
-    outputs.write_standard_output("The temporary database is removed.\nALL VERIFICATION CHECKS PASSED\n")
+    left = "removed" if given is None else "empty again"
+    outputs.write_standard_output(f"The temporary database is {left}.\nALL VERIFICATION CHECKS PASSED\n")
     return PASSED
 
 

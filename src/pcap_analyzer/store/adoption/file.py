@@ -37,18 +37,34 @@ def look(path: Path) -> Schema:
     try:
         if not path.exists() or path.stat().st_size == 0:
             return Schema({}, None, frozenset())
-        try:
-            with closing(_reading(path)) as connection:
-                return _described(connection)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode not in NEEDS_REPAIR or not beside(path):
-                raise
-        with _repaired_copy(path) as copy, closing(sqlite3.connect(copy)) as connection:
+        with reading(path) as connection:
             return _described(connection)
     except sqlite3.Error as error:
         raise DatabaseUnavailable(f"{path.name} cannot be read as a SQLite database ({error}).") from error
     except OSError as error:
         raise StorageUnavailable(f"{path} cannot be read: {error.strerror}.") from error
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """What is in a file, or will be once SQLite has repaired it, read without a change; raises sqlite3.Error."""
+    if _needs_repair(path):
+        with _repaired_copy(path) as copy, closing(sqlite3.connect(copy)) as connection:
+            yield connection
+    else:
+        with closing(_reading(path)) as connection:
+            yield connection
+
+
+def _needs_repair(path: Path) -> bool:
+    try:
+        with closing(_reading(path)) as connection:
+            connection.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode not in NEEDS_REPAIR or not beside(path):
+            raise
+        return True
+    return False
 
 
 def _reading(path: Path) -> sqlite3.Connection:

@@ -21,11 +21,13 @@ from pcap_analyzer.store.facts import replica_facts
 from pcap_analyzer.store.migrations.drift import models_for
 from pcap_analyzer.store.neighbours import refuse_two_databases
 from pcap_analyzer.store.replica import LAG_LIMIT_S
+from pcap_analyzer.store.standing import revision_advice, standing, write_protection
 from pcap_analyzer.store.urls import DatabaseUrls, PostgresUrl, SqliteUrl
 from pcap_analyzer.store.verify import postgres, sqlite
-from pcap_analyzer.store.verify.check import Check, failure, some, warning, well
+from pcap_analyzer.store.verify.check import Check, Status, failure, some, warning, well
 
 VERSIONS = "alembic_version"
+NOTHING_ELSE = "What depends on it was not checked."
 
 
 @dataclass(frozen=True)
@@ -48,17 +50,22 @@ async def verify_database(urls: DatabaseUrls, options: EngineOptions, *, deep: b
 
 
 async def _sqlite(url: SqliteUrl, options: EngineOptions, *, deep: bool) -> Report:
-    if not url.path.exists():
-        return _unreachable(f"There is no file {url.path}: `pcap-analyzer db upgrade` makes it, or set DATABASE_URL.")
     try:
+        stands = standing(url.path)
+        if not stands.exists:
+            return _unreachable(f"{stands.advice} Or set DATABASE_URL to where it is.")
+        if stands.advice is not None:  # a connection of the service would change the file
+            return Report((_reached(url.shown), failure("revision", f"{stands.advice} {NOTHING_ELSE}")), usable=False)
+        if (protected := write_protection(url.path)) is not None:
+            return Report((_reached(url.shown), failure("writable", protected)), usable=False)
         async with service_connection(url, options) as connection:
-            revision = await connection.run_sync(_revision)
             sound = await connection.run_sync(lambda sync: tuple(sqlite.checks(sync, deep=deep)))
-            schema = await connection.run_sync(_schema) if revision == head() else NOT_LOOKED_AT
+            schema = await connection.run_sync(_schema)
+            rows = await connection.run_sync(sqlite.rows) if schema.usable else well("rows", "They were not read.")
     except (AppError, DBAPIError) as error:
         return _unreachable(str(error.orig) if isinstance(error, DBAPIError) else str(error))
-    checks = (_reached(url.shown), _revision_check(revision), *sound, *schema.checks)
-    return Report(checks, usable=schema.usable)
+    checks = (_reached(url.shown), _revision_check(stands.revision), *sound, *schema.checks, rows)
+    return Report(checks, usable=schema.usable and rows.status is Status.OK)
 
 
 async def _postgres(url: PostgresUrl, urls: DatabaseUrls, options: EngineOptions, processes: int) -> Report:
@@ -69,9 +76,11 @@ async def _postgres(url: PostgresUrl, urls: DatabaseUrls, options: EngineOptions
             ready = revision == head()
             rights = await connection.run_sync(postgres.rights) if ready else ()
         async with tool_connection(urls.direct, "verify") as connection:
-            inside = await connection.run_sync(lambda sync: tuple(postgres.checks(sync)))
+            inside = await connection.run_sync(lambda sync: tuple(postgres.checks(sync, upgraded=ready)))
             schema = await connection.run_sync(_schema) if ready else NOT_LOOKED_AT
-            budget = await connection.run_sync(postgres.budget, url.user, options, processes)
+            holder = urls.direct if options.pgbouncer else url
+            user = holder.user if isinstance(holder, PostgresUrl) else None
+            budget = await connection.run_sync(postgres.budget, user, options, processes)
     except (AppError, DBAPIError) as error:
         return _unreachable(str(error.orig) if isinstance(error, DBAPIError) else str(error))
     checks = (
@@ -102,14 +111,10 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _revision_check(revision: str | None) -> Check:
-    if revision == head():
+    advice = revision_advice(revision)
+    if advice is None:
         return well("revision", f"{revision}, the newest.")
-    stands = "at no revision" if revision is None else f"at revision {revision}"
-    return failure(
-        "revision",
-        f"The database is {stands}, this release needs {head()}: run `pcap-analyzer db upgrade`. "
-        "What depends on it was not checked.",
-    )
+    return failure("revision", f"{advice} {NOTHING_ELSE}")
 
 
 def _schema(connection: Connection) -> Report:

@@ -57,11 +57,13 @@ ALTERS = text(
 )
 
 
-def checks(connection: Connection) -> Iterator[Check]:
-    """Indexes, constraints and sequences of our schema."""
+def checks(connection: Connection, *, upgraded: bool) -> Iterator[Check]:
+    """Indexes, constraints and sequences of our schema; an upgrade installs the extension, if it may."""
     yield _invalid_indexes(connection)
     yield _constraints(connection)
     yield _sequences(connection)
+    if not upgraded:
+        return
     if has_trigrams(connection):
         yield well("pg_trgm", "The extension is installed.")
     else:
@@ -111,19 +113,24 @@ def _sequences(connection: Connection) -> Check:
 
 
 def budget(connection: Connection, app: str | None, options: EngineOptions, processes: int) -> Check:
-    """Whether the pools of all processes fit into what the server, the role and the database allow."""
-    if options.pgbouncer:
-        return well("connections", "PgBouncer keeps the connections: its default_pool_size counts.")
+    """Whether what all processes hold fits into what the server, the role and the database allow.
+
+    Each has one connection more than its pool, by which it knows whether it leads; behind PgBouncer that one only.
+    """
     found = connection.execute(BUDGET, {"app": app}).mappings().one()
     allowed = min(
         limit for limit in (found["server"], found["role"], found["database"]) if limit is not None and limit >= 0
     )
-    wanted = processes * (options.pool_size + options.max_overflow)
+    each = [1] if options.pgbouncer else [options.pool_size, options.max_overflow, 1]
+    wanted = processes * sum(each)
     said = (
-        f"{processes} × ({options.pool_size} + {options.max_overflow}) = {wanted} connections, {allowed} are allowed, "
+        f"{processes} × ({' + '.join(map(str, each))}) = {wanted} connections, {allowed} are allowed, "
         f"{found['others']} are in use by others"
     )
     advice = "lower DATABASE_POOL_SIZE, raise max_connections, or put PgBouncer in between."
+    if options.pgbouncer:
+        said += "; PgBouncer keeps those of requests, default_pool_size of them beside"
+        advice = "raise max_connections, or lower PgBouncer's default_pool_size."
     if wanted > allowed:
         return failure("connections", f"{said}: {advice}")
     if wanted + found["others"] > found["server"]:
