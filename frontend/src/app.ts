@@ -8,6 +8,7 @@ import { wireKeys } from "./keys";
 import { wireLiveTasks } from "./live";
 import { wireUpload } from "./upload";
 import { wireTimes } from "./times";
+import { wireWaiting } from "./waiting";
 
 /** What was deleted or logged out of must not come back with the Back button, from the browser's memory of pages. */
 const wireReturn = (): void => {
@@ -25,3 +26,4 @@ wireDialogs();
 wireReport();
 wireLiveTasks();
 wireUpload();
+wireWaiting();

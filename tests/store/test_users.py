@@ -2,10 +2,14 @@
 
 from datetime import UTC, datetime
 
-from pcap_analyzer.store import users
+from sqlalchemy import text
+
+from pcap_analyzer.store import tasks, users
 from pcap_analyzer.store.models import Role, User
 from pcap_analyzer.store.session import AsyncSession, Database
-from pcap_analyzer.store.users import NewUser, UserStatus, status_of
+from pcap_analyzer.store.tasks import NewTask
+from pcap_analyzer.store.users import NewUser, Usage, UserStatus, status_of
+from tests.known_ids import id_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -73,3 +77,16 @@ async def test_an_administrator_who_was_suspended_does_not_count(database: Datab
         root.is_active = False
         await session.flush()
         assert not await users.has_admin(session)
+
+
+async def test_what_is_no_longer_kept_takes_no_storage(database: Database) -> None:
+    async with database.transaction() as session:
+        ann = await add(session, "ann")
+        for name in ("kept", "expired", "adopted without its capture"):
+            new = NewTask(id_of(name), "a.pcap", 100, f"captures/{name}", ann.id, NOW)
+            await tasks.add(session, new)
+        gone = {id_of("expired"): "status = 'expired'", id_of("adopted without its capture"): "capture_key = NULL"}
+        for task_id, change in gone.items():
+            await session.execute(text(f"UPDATE tasks SET {change} WHERE task_id = '{task_id}'"))
+
+        assert await users.usage(session) == {ann.id: Usage(3, 100)}

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, func, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pcap_analyzer.errors import Conflict
 from pcap_analyzer.store.faults import is_duplicate
-from pcap_analyzer.store.models import Role, Task, User
+from pcap_analyzer.store.models import Role, Task, TaskStatus, User
 from pcap_analyzer.store.observing import named
 from pcap_analyzer.store.types import safe_text
 
@@ -220,11 +220,11 @@ async def names(session: AsyncSession, user_ids: Sequence[str]) -> dict[str, str
 
 @named
 async def usage(session: AsyncSession) -> dict[str, Usage]:
-    """Tasks and bytes of captures by owner; owners of nothing are left out."""
+    """Tasks and bytes of captures that are kept, by owner; owners of nothing are left out."""
+    is_kept = and_(Task.capture_key.is_not(None), Task.status != TaskStatus.EXPIRED)
+    size = func.sum(case((is_kept, Task.file_size_bytes), else_=0))
     rows = await session.execute(
-        select(Task.owner_id, func.count(Task.task_id), func.coalesce(func.sum(Task.file_size_bytes), 0))
-        .where(Task.owner_id.is_not(None))
-        .group_by(Task.owner_id)
+        select(Task.owner_id, func.count(Task.task_id), size).where(Task.owner_id.is_not(None)).group_by(Task.owner_id)
     )
     return {str(owner): Usage(count, int(size or 0)) for owner, count, size in rows}
 

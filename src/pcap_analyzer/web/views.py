@@ -13,12 +13,14 @@ Every template is rendered with two names, `site` (SiteView, the same on each pa
 | task_delete.html        | GET /tasks/{id}/delete (confirm, no script)  | TaskDeleteView    |
 | admin_users.html        | GET /admin/users                             | AdminUsersView    |
 | admin_reject.html       | GET /admin/users/{id}/reject (reason)        | AdminRejectView   |
+| admin_suspend.html      | GET /admin/users/{id}/suspend (confirm)      | AdminSuspendView  |
 | error.html              | any, whatever failed                         | ErrorView         |
 
 Forms are ordinary POSTs with `application/x-www-form-urlencoded` fields and need no hidden token (the browser's
 `Sec-Fetch-Site` or `Origin` header is checked): /login (login, password, next) · /register (username, email, password,
 reason) · /setup/{token} (username, email, password) · /logout () · /tasks/{id}/delete () · /tasks/{id}/retry () ·
-/admin/users/{id}/approve () · /admin/users/{id}/reject (reason) · /samples/slow-checkout ().
+/admin/users/{id}/approve () · /admin/users/{id}/reject (reason) · /admin/users/{id}/suspend () ·
+/admin/users/{id}/restore () · /samples/slow-checkout ().
 A form that was refused is shown again with status 422 and `problems`; success answers 303.
 
 Script talks to: POST /api/v1/tasks?filename=NAME with the raw bytes as body (201 {"id", "url"}; errors are
@@ -217,6 +219,13 @@ class AdminRejectView:
     """Decline somebody, with a reason that they will read."""
 
     person: PendingUserView
+
+
+@dataclass(frozen=True)
+class AdminSuspendView:
+    """Keep somebody out who was let in."""
+
+    person: UserView
 
 
 @dataclass(frozen=True)

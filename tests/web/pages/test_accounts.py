@@ -127,6 +127,41 @@ async def test_the_browser_that_asked_reads_why_it_was_declined(house: House) ->
     assert "Rejected" not in listed.text
 
 
+async def test_the_script_is_told_which_page_still_waits(house: House) -> None:
+    admin = await house.admin()
+    waits, declined = await house.person("ann", by=None), await house.person("bob", by=admin, decision="reject")
+    async with house.client() as stranger, house.client(waits) as ann, house.client(declined) as bob:
+        pages = [(await client.get("/waiting")).text for client in (stranger, ann, bob)]
+
+    assert ["data-undecided" in page for page in pages] == [False, True, False]
+
+
+async def test_an_account_is_suspended_after_a_question_and_reactivated(house: House) -> None:
+    admin = await house.admin()
+    ann = await house.person("ann", by=admin)
+    async with house.client(admin) as root, house.client(ann) as client:
+        user_id = (await client.get("/api/v1/users/me")).json()["id"]
+        at = f"/admin/users/{user_id}"
+        listed = (await root.get("/admin/users")).text
+        asked = await root.get(f"{at}/suspend")
+        suspended = await root.post(f"{at}/suspend")
+        shut_out = await client.get("/api/v1/users/me")
+        then = (await root.get("/admin/users")).text
+        restored = await root.post(f"{at}/restore")
+        entered = await client.post("/login", data={"login": "ann", "password": PASSWORD})
+        back = await client.get("/api/v1/users/me")
+        own_id = (await root.get("/api/v1/users/me")).json()["id"]
+        oneself = await root.post(f"/admin/users/{own_id}/suspend")
+
+    assert (f'href="{at}/suspend"' in listed, f'action="{at}/restore"' in listed) == (True, False)
+    assert (f'href="{at}/suspend"' in then, f'action="{at}/restore"' in then) == (False, True)
+    assert own_id + "/suspend" not in listed
+    assert "Suspend <bdi>ann</bdi>?" in asked.text
+    assert (suspended.headers["location"], shut_out.status_code) == ("/admin/users?notice=suspended", 401)
+    assert (restored.headers["location"], entered.status_code) == ("/admin/users?notice=restored", 303)
+    assert (back.status_code, oneself.status_code) == (200, 409)
+
+
 async def test_a_receipt_that_was_made_up_tells_nothing(house: House) -> None:
     admin = await house.admin()
     async with house.client(admin) as root:

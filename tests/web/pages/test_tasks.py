@@ -70,6 +70,19 @@ async def test_a_failed_task_says_why_and_is_tried_again(house: House, capture: 
     assert again.status_code == 303
 
 
+async def test_what_was_never_analysed_is_listed_without_a_moment(house: House, capture: bytes) -> None:
+    async with house.client(await house.admin(), accept="text/html") as client:
+        await analysed(client, capture)
+        before = (await client.get("/")).text
+        async with house.runtime.database.transaction() as session:
+            await session.execute(text("UPDATE tasks SET status = 'failed', analyzed_at = NULL"))
+        after = (await client.get("/")).text
+
+    cell = 'data-label="Analysed"><'
+    assert (f"{cell}time" in before, f"{cell}time" in after) == (True, False)
+    assert f'{cell}span class="mut">—</span>' in after
+
+
 async def test_a_report_that_was_changed_is_said_to_be_gone_and_is_made_again(house: House, capture: bytes) -> None:
     async with house.client(await house.admin(), accept="text/html") as client:
         url = await analysed(client, capture)
