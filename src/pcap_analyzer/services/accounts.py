@@ -15,7 +15,7 @@ from pcap_analyzer.store import audit, outbox, sessions, users
 from pcap_analyzer.store.audit import NewEntry
 from pcap_analyzer.store.models import AuditAction, OutboxKind, Role, User
 from pcap_analyzer.store.session import AsyncSession
-from pcap_analyzer.store.users import NewUser, Usage, UserPage, UserStatus
+from pcap_analyzer.store.users import NewUser, Unenforced, Usage, UserPage, UserStatus
 
 IDLE = timedelta(hours=1)
 ABSOLUTE = timedelta(hours=24)
@@ -275,6 +275,10 @@ async def pending_person(session: AsyncSession, user_id: str) -> User:
     if user is None or users.status_of(user) is not UserStatus.PENDING:
         raise NotFound("Nobody with this id waits for approval.")
     return user
+
+
+async def unenforced(session: AsyncSession) -> Unenforced:
+    return await users.unenforced(session)
 
 
 async def count_pending(session: AsyncSession) -> int:

@@ -80,6 +80,14 @@ class Usage:
     bytes: int
 
 
+@dataclass(frozen=True)
+class Unenforced:
+    """People of whom an older release asked more than their password."""
+
+    second_factors: int
+    new_passwords: int
+
+
 @named
 async def take_turns(session: AsyncSession) -> None:
     """Until the end of the transaction nobody else makes an account or takes an administrator away.
@@ -207,6 +215,15 @@ async def page(session: AsyncSession, status: UserStatus | None, *, number: int,
 
 def _of(status: UserStatus | None) -> Select[User]:
     return select(User) if status is None else select(User).where(*_STANDING[status])
+
+
+@named
+async def unenforced(session: AsyncSession) -> Unenforced:
+    """How many of those who can log in have what an older release asked for and this one does not."""
+    asked_for = (User.is_2fa_enabled, User.password_must_change)
+    counts = (func.coalesce(func.sum(case((column.is_(True), 1), else_=0)), 0) for column in asked_for)
+    found = await session.execute(select(*counts).where(*_IS_ACTIVE))
+    return Unenforced(*found.one())
 
 
 @named

@@ -83,6 +83,7 @@ async def open_runtime(
             tidy = partial(_tidy, database, storage, SURELY_OVER_S)
             await stack.enter_async_context(folder.together_on(storage.folder, tidy))
         await _seal(database, open_keys(settings.secret_key, storage.folder))
+        await _warn_of_passwords_alone(database)
         now = datetime.now(UTC)
         link = await database.write(lambda session: accounts.new_setup_link(session, now))
         limits = Limits(settings.concurrent_analyses, settings.analysis_time_limit_s)
@@ -197,6 +198,18 @@ async def _seal(database: Database, keys: Keys) -> None:
         log.error(
             "secrets of second factors cannot be opened, stored with another SECRET_KEY or secret.key: %d",
             sealed.unreadable,
+        )
+
+
+async def _warn_of_passwords_alone(database: Database) -> None:
+    """Say for how many people less is asked than an older release did."""
+    found = await database.read(accounts.unenforced)
+    if found.second_factors or found.new_passwords:
+        log.warning(
+            "this release asks for a password alone: people whose second factor is not asked for %d, "
+            "who were to change their password and need not %d",
+            found.second_factors,
+            found.new_passwords,
         )
 
 
