@@ -13,6 +13,7 @@ from typing import Any, Literal
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from pcap_analyzer.store.adoption.history import Adoption, last_adoption
 from pcap_analyzer.store.chain import head
 from pcap_analyzer.store.connections import service_connection
 from pcap_analyzer.store.engines import EngineOptions, journal_of, service_engine
@@ -54,6 +55,7 @@ class SqliteFacts:
     foreign_keys: bool
     busy_timeout_ms: int
     synchronous: str
+    adopted: Adoption | None  # None: it was never the database of an earlier release, or is not at head
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ async def _sqlite(url: SqliteUrl, options: EngineOptions) -> DatabaseFacts:
             pragmas = {name: await _pragma(connection, name) for name in ("journal_mode", "foreign_keys")}
             busy_timeout_ms = int(await _pragma(connection, "busy_timeout"))
             synchronous = SYNCHRONOUS[int(await _pragma(connection, "synchronous"))]
+            adopted = await connection.run_sync(last_adoption, url.path) if asked is url else None
     journal = journal_of(options.wal)
     return DatabaseFacts(
         kind="sqlite",
@@ -125,6 +128,7 @@ async def _sqlite(url: SqliteUrl, options: EngineOptions) -> DatabaseFacts:
             foreign_keys=bool(pragmas["foreign_keys"]),
             busy_timeout_ms=busy_timeout_ms,
             synchronous=synchronous,
+            adopted=adopted,
         ),
         postgresql=None,
     )

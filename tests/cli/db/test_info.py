@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.cli.command import pcap_analyzer
 from tests.databases import postgres_at_head
+from tests.migrations.legacy import Age, build_own
 from tests.postgres import APP, OWNER, Server
 
 
@@ -23,7 +24,8 @@ def test_info_without_a_database_url_tells_of_the_file_and_makes_none(tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_info_says_where_an_upgraded_file_stands_for_people_too(tmp_path: Path) -> None:
+def test_info_says_where_an_adopted_file_stands_for_people_too(tmp_path: Path) -> None:
+    build_own(tmp_path / "pcap_analyzer.db", Age.LATER)
     assert pcap_analyzer("db", "upgrade", DATA_DIR=str(tmp_path)).returncode == 0
 
     done = pcap_analyzer("db", "info", DATA_DIR=str(tmp_path))
@@ -31,6 +33,9 @@ def test_info_says_where_an_upgraded_file_stands_for_people_too(tmp_path: Path) 
     assert done.returncode == 0
     for said in ("SQLite", "the newest", "Foreign keys        on", "busy_timeout"):
         assert said in done.stdout
+    told = " ".join(done.stdout.split())
+    assert "Adopted 15 rows of an earlier release" in told
+    assert "before-adoption and holds two-factor secrets in clear text (1)" in told
 
 
 def test_info_tells_of_postgresql_as_the_service_sees_it_without_a_password(cluster: Server) -> None:

@@ -16,6 +16,7 @@ from pcap_analyzer.report.format import count, data_size
 from pcap_analyzer.report.layout import Look, Page, Span
 
 if TYPE_CHECKING:
+    from pcap_analyzer.store.adoption.history import Adoption
     from pcap_analyzer.store.facts import DatabaseFacts, PostgresFacts, ReplicaFacts, SqliteFacts
 
 STRONG, QUIET = "bold", "dim"
@@ -80,6 +81,16 @@ def _sqlite(found: SqliteFacts) -> Iterator[tuple[str, str]]:
     yield "Foreign keys", "on" if found.foreign_keys else "off"
     yield "Waits for a lock", f"{found.busy_timeout_ms} ms (busy_timeout)"
     yield "Synchronous", found.synchronous
+    if found.adopted is not None:
+        yield "Adopted", _adopted(found.adopted)
+
+
+def _adopted(found: Adoption) -> str:
+    said = f"{count(found.rows)} rows of an earlier release, on {found.at[:10]}"
+    if found.old_file is None:
+        return f"{said}; the old file has been taken away"
+    secrets = f" and holds two-factor secrets in clear text ({count(found.clear_secrets)})" * bool(found.clear_secrets)
+    return f"{said}; the old file lies in {found.old_file}{secrets}"
 
 
 def _postgres(found: PostgresFacts) -> Iterator[tuple[str, str]]:

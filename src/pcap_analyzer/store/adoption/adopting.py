@@ -144,12 +144,13 @@ def _copied(old: OldFile, target: Connection, kept: Path, told: _Told) -> Adopte
         )
     orphans = _accounted(old, target, before)
     copying.forget_checkpoints(target)
-    noted = _write_down(old, target, Adopted(before, orphans, 0, kept))
+    secrets = old.clear_secrets()
+    noted = _write_down(old, target, Adopted(before, orphans, 0, kept, secrets))
     broken = target.exec_driver_sql("PRAGMA foreign_key_check").all()
     target.rollback()
     if broken:
         raise DatabaseUnavailable(f"The copy of the old database has rows without their parent ({broken[:3]}).")
-    return Adopted(before, orphans, noted, kept, old.clear_secrets())
+    return Adopted(before, orphans, noted, kept, secrets)
 
 
 def _accounted(old: OldFile, target: Connection, before: Mapping[str, int]) -> Mapping[str, int]:
@@ -172,7 +173,8 @@ def _accounted(old: OldFile, target: Connection, before: Mapping[str, int]) -> M
 
 def _write_down(old: OldFile, target: Connection, adopted: Adopted) -> int:
     """One entry of the audit log for the adoption, and some for stored values that have no today's form."""
-    _enter(target, {"old_file": adopted.kept.name, "rows": adopted.rows, "orphans": adopted.orphans})
+    summary = {"old_file": adopted.kept.name, "rows": adopted.rows, "orphans": adopted.orphans}
+    _enter(target, {**summary, "clear_secrets": adopted.secrets})
     noted = 0
     for table, notes in groupby(old.notes(), key=lambda note: note.table):
         for portion in _portions(notes):
