@@ -19,10 +19,11 @@ What is promised, as it was measured by `make acceptance`, newest first.
 
 
 def entry(outcomes: list[tuple[Claim, Outcome]], load: tuple[float, float]) -> str:
+    part = "" if len(outcomes) == len(CLAIMS) else f" {len(outcomes)} of {len(CLAIMS)} claims."
     lines = [
         f"## {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC",
         "",
-        f"{machine()}; load average {load[0]:.2f} before, {load[1]:.2f} after.",
+        f"{machine()}; load average {load[0]:.2f} before, {load[1]:.2f} after.{part}",
         "",
         "| claim | measured by | seen | kept |",
         "|---|---|---|---|",
@@ -40,17 +41,22 @@ def write(log: Path, text: str) -> None:
     log.write_text(f"{HEAD}\n{text}{old}")
 
 
-def main() -> int:
+def main(words: list[str]) -> int:
+    """Measure the claims that hold one of the words, or all of them."""
     before = os.getloadavg()[0]
     outcomes = []
     for claim in CLAIMS:
+        if words and not any(word in f"{claim.what} {claim.how}" for word in words):
+            continue
+        began = time.monotonic()
         print(f"{claim.what} ...", flush=True)
         outcome = claim.measure()
-        print(f"    {outcome.figure}: {'kept' if outcome.kept else 'NOT KEPT'}", flush=True)
+        took_s = time.monotonic() - began
+        print(f"    {outcome.figure}: {'kept' if outcome.kept else 'NOT KEPT'} ({took_s:.0f} s)", flush=True)
         outcomes.append((claim, outcome))
     write(LOG, entry(outcomes, (before, os.getloadavg()[0])))
     return 0 if all(outcome.kept for _, outcome in outcomes) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
