@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
+from pcap_analyzer.cli.main import run
 from pcap_analyzer.store.urls import SqliteUrl
 from tests.cli.command import pcap_analyzer
+from tests.databases import postgres_at_head
 from tests.head_database import at_head
+from tests.postgres import OWNER, Server
 from tests.store.transfer.seed import GONE, TASKS, seeded
 
 SECRET = "topsecret"  # what must not be shown
@@ -60,7 +65,7 @@ def test_all_problems_are_in_the_report_and_the_first_are_shown(
     assert (
         f"tasks {TASKS[0]}: owner_id refers to a row of users that is not there: {GONE} (--fix orphans)" in done.stderr
     )
-    assert "and 21 more" in done.stderr
+    assert "and 21 more: see" in done.stderr
     assert "41 problems in the source; nothing was copied" in done.stderr
     assert len(json.loads(file.read_text())["preflight"]["problems"]) == 41
 
@@ -100,6 +105,47 @@ def test_no_error_shows_a_password(source: SqliteUrl, tmp_path: Path, typed: tup
     assert done.returncode in (2, 5)
     assert said in done.stderr
     assert SECRET not in done.stderr + done.stdout
+
+
+def test_without_a_target_the_settings_name_it_and_no_password_is_an_argument(
+    cluster: Server, source: SqliteUrl, tmp_path: Path
+) -> None:
+    database = postgres_at_head(cluster)
+    without = database.owner_url.replace(quote(OWNER.password, safe=""), "").replace(":@", "@")
+    urls = {"DATABASE_URL": database.app_url, "DATABASE_DIRECT_URL": without, "PGPASSWORD": OWNER.password}
+    file = tmp_path / "report.json"
+
+    done = pcap_analyzer("db", "copy", "--from", source.shown, "--report", file, **urls)
+    unset = pcap_analyzer("db", "copy", "--from", source.shown, DATABASE_URL=source.shown)
+
+    cluster.drop_database(database.name)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(file.read_text())["target"] == without
+    assert (unset.returncode, "Without --to the target is DATABASE_URL" in unset.stderr) == (2, True)
+
+
+def test_the_service_of_the_settings_is_kept_out(source: SqliteUrl, target: SqliteUrl, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    with (data / "serve.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        both = ("--from", source.shown, "--to", target.shown)
+        done = pcap_analyzer("db", "copy", *both, DATABASE_URL=source.shown, DATA_DIR=str(data))
+
+    assert (done.returncode, "A service runs on the folder of the source" in done.stderr) == (2, True)
+
+
+def test_who_interrupts_a_copy_is_told_how_it_goes_on(
+    source: SqliteUrl, target: SqliteUrl, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pcap_analyzer.cli.db.copy.carry_out", interrupted)
+
+    code = run(["db", "copy", "--from", source.shown, "--to", target.shown])
+
+    assert (code, "goes on with --resume" in capsys.readouterr().err) == (130, True)
 
 
 def test_the_help_documents_every_repair() -> None:

@@ -18,6 +18,7 @@ from pcap_analyzer.store.transfer.job import Mode, Order, Outcome, carry_out
 from pcap_analyzer.store.urls import SqliteUrl, parse_url
 from tests.databases import postgres_at_head
 from tests.head_database import at_head
+from tests.migrations import old
 from tests.postgres import OWNER, PgDatabase, Server
 from tests.store.transfer.process import killed_in_batch
 from tests.store.transfer.seed import ANN, GONE, TABLES, TASKS, seeded
@@ -232,6 +233,24 @@ async def test_a_running_service_keeps_its_database(source: SqliteUrl, tmp_path:
 
         with pytest.raises(Conflict, match="A service runs on the folder of the source"):
             await carry_out(Order(source, at_head(tmp_path / "target.db")))
+
+
+async def test_a_service_that_has_its_data_elsewhere_keeps_its_database_too(source: SqliteUrl, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    with (data / "serve.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+        with pytest.raises(Conflict, match="A service runs on the folder of the source"):
+            await carry_out(Order(source, at_head(tmp_path / "target.db"), data_dir=data))
+
+
+async def test_a_source_of_an_earlier_release_is_not_called_empty(tmp_path: Path) -> None:
+    source = await old.build(tmp_path / "source.db", old.CHAIN[-1])
+    spoil(source, "DROP TABLE alembic_version")
+
+    with pytest.raises(Conflict, match="has rows but no revision"):
+        await carry_out(Order(source, at_head(tmp_path / "target.db")))
 
 
 async def test_a_source_that_is_not_there_is_not_made(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from pcap_analyzer.errors import Conflict
 from pcap_analyzer.store.models import Base
+from pcap_analyzer.store.transfer import preflight
 from pcap_analyzer.store.transfer.cells import Fix
 from pcap_analyzer.store.transfer.copying import Item
 from pcap_analyzer.store.transfer.preflight import CheckedSource, Preflight, Problem, examine
@@ -120,6 +121,19 @@ def items_of(url: SqliteUrl, table: str, *fixes: Fix) -> list[Item]:
 def values_of(url: SqliteUrl, table: str, column: str, *fixes: Fix) -> list[object]:
     place = list(Base.metadata.tables[table].columns.keys()).index(column)
     return [item.row[place] for item in items_of(url, table, *fixes) if item.row is not None]
+
+
+def test_of_each_kind_the_first_problems_are_kept_and_all_are_counted(
+    url: SqliteUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "KEPT_OF_A_KIND", 2)
+    with closing(sqlite3.connect(url.path)) as database, database:
+        database.execute(f"UPDATE tasks SET owner_id = '{GONE}'")
+
+    found = examined(url)
+
+    assert (len(found.problems), found.unsolved_count) == (2, len(TASKS))
+    assert examined(url, Fix.ORPHANS).fixed == {"orphans": len(TASKS)}
 
 
 def test_a_sound_source_has_no_problems(url: SqliteUrl) -> None:

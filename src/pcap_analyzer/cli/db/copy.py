@@ -15,6 +15,7 @@ from pcap_analyzer.cli import failures, guide, outputs
 from pcap_analyzer.cli.db.copy_progress import CopyProgress
 from pcap_analyzer.errors import Conflict, UsageError
 from pcap_analyzer.report.format import plural
+from pcap_analyzer.store.neighbours import refuse_two_databases
 from pcap_analyzer.store.transfer.cells import Fix
 from pcap_analyzer.store.transfer.comparing import differences
 from pcap_analyzer.store.transfer.job import Mode, Order, Outcome, carry_out
@@ -29,7 +30,7 @@ class Given(TypedDict):
     """What click passes."""
 
     source: str
-    target: str
+    target: str | None
     dry_run: bool
     resume: bool
     verify_only: bool
@@ -55,7 +56,12 @@ class CopyCommand(guide.Command):
 
 @click.command(cls=CopyCommand, context_settings=guide.SETTINGS)
 @click.option("--from", "source", metavar="URL", required=True, help="The database that is read.")
-@click.option("--to", "target", metavar="URL", required=True, help="The empty database that is filled.")
+@click.option(
+    "--to",
+    "target",
+    metavar="URL",
+    help="The empty database that is filled.  [default: DATABASE_DIRECT_URL, else DATABASE_URL]",
+)
 @click.option("--dry-run", is_flag=True, help="List everything that stands in the way; write nothing.")
 @click.option("--resume", is_flag=True, help="Go on with a copy that was interrupted.")
 @click.option("--verify-only", is_flag=True, help="Compare both sides, row by row; write nothing.")
@@ -77,6 +83,9 @@ def copy(**given: Unpack[Given]) -> int:
       pcap-analyzer db copy --from sqlite:///data/pcap_analyzer.db --to postgresql://owner@host/name
       pcap-analyzer db copy --resume --from sqlite:///data/pcap_analyzer.db --to postgresql://owner@host/name
 
+    Without --to the target is the database of the settings, so that no other process can read its password from the
+    command line. Where a URL has none, PGPASSWORD or ~/.pgpass does.
+
     Stop the service first. Both sides have to be at this release's revision: run `db upgrade` on each. The captures
     and reports in DATA_DIR are files and stay where they are.
 
@@ -87,8 +96,7 @@ def copy(**given: Unpack[Given]) -> int:
     order = _order(given)
     file = given["report_file"] or Path(time.strftime("copy-report-%Y%m%dT%H%M%SZ.json", time.gmtime()))
     outputs.check_place_of(file)
-    with CopyProgress(quiet=given["quiet"]) as progress:
-        outcome = asyncio.run(carry_out(order, on_step=progress))
+    outcome = _carried_out(order, quiet=given["quiet"])
     outputs.write_whole(file, report(outcome))
     if outcome.preflight is not None:
         _tell_problems(outcome.preflight, file)
@@ -97,6 +105,16 @@ def copy(**given: Unpack[Given]) -> int:
     if not outcome.is_good:
         raise _refusal(outcome, file)
     return failures.DONE
+
+
+def _carried_out(order: Order, *, quiet: bool) -> Outcome:
+    try:
+        with CopyProgress(quiet=quiet) as progress:
+            return asyncio.run(carry_out(order, on_step=progress))
+    except KeyboardInterrupt:
+        if order.mode in (Mode.COPY, Mode.RESUME):
+            failures.say("The copy was interrupted: the same command goes on with --resume.")
+        raise
 
 
 def _order(given: Given) -> Order:
@@ -108,22 +126,33 @@ def _order(given: Given) -> Order:
     wanted = [mode for mode in (Mode.DRY_RUN, Mode.RESUME, Mode.VERIFY_ONLY) if _asked(given, mode)]
     if len(wanted) > 1:
         raise UsageError("Only one of --dry-run, --resume and --verify-only can be given.")
-    known = {fix.value for fix in Fix}
-    if not known.issuperset(given["fix"]):
-        raise UsageError(f"--fix knows {', '.join(sorted(known))}.")
+    fixable = {fix.value for fix in Fix}
+    if not fixable.issuperset(given["fix"]):
+        raise UsageError(f"--fix knows {', '.join(sorted(fixable))}.")
     fixes = frozenset(map(Fix, given["fix"]))
     mode = wanted[0] if wanted else Mode.COPY
-    return Order(_url(given["source"], "--from"), _url(given["target"], "--to"), mode, fixes)
+    known = settings.load()
+    source = _url(given["source"], "--from", known)
+    target = _of_settings(known, source) if given["target"] is None else _url(given["target"], "--to", known)
+    return Order(source, target, mode, fixes, known.data_dir if known.database_urls().main == source else None)
 
 
 def _asked(given: Given, mode: Mode) -> bool:
     return {Mode.DRY_RUN: given["dry_run"], Mode.RESUME: given["resume"], Mode.VERIFY_ONLY: given["verify_only"]}[mode]
 
 
-def _url(typed: str, option: str) -> DatabaseUrl:
+def _of_settings(known: settings.Settings, source: DatabaseUrl) -> DatabaseUrl:
+    """The database that upgrades go to, which has to be the service's."""
+    urls = known.database_urls()
+    if urls.direct == source:
+        raise UsageError("Without --to the target is DATABASE_URL, which names the source: set it to the new database.")
+    asyncio.run(refuse_two_databases(urls, known.engine_options()))
+    return urls.direct
+
+
+def _url(typed: str, option: str, known: settings.Settings) -> DatabaseUrl:
     if not typed:
         raise UsageError(f"{option} is empty; it takes sqlite:///path/to/file.db or postgresql://user@host/name.")
-    known = settings.load()
     url = parse_url(typed, data_dir=known.data_dir, ssl_mode=known.database_ssl_mode, name=option)
     if (warning := getattr(url, "warning", None)) is not None:
         failures.say(warning)
@@ -134,8 +163,8 @@ def _tell_problems(preflight: Preflight, file: Path) -> None:
     for problem in preflight.unsolved[:SHOWN_LINES]:
         how = f"--fix {problem.fix}" if problem.fix else "repair it in the source"
         failures.tell(f"  {problem.table} {problem.key}: {problem.column} {problem.said} ({how})")
-    if (more := len(preflight.unsolved) - SHOWN_LINES) > 0:
-        failures.tell(f"  … and {more:,} more in {file}")
+    if (more := preflight.unsolved_count - SHOWN_LINES) > 0:
+        failures.tell(f"  … and {more:,} more: see {file}")
 
 
 def _summary(outcome: Outcome, file: Path) -> list[str]:
@@ -157,8 +186,8 @@ def _summary(outcome: Outcome, file: Path) -> list[str]:
 
 def _refusal(outcome: Outcome, file: Path) -> Conflict:
     if outcome.compared is None:
-        count = len(outcome.preflight.unsolved) if outcome.preflight else 0
-        return Conflict(f"{plural(count, 'problem')} in the source; nothing was copied. {file} lists all.")
+        count = outcome.preflight.unsolved_count if outcome.preflight else 0
+        return Conflict(f"{plural(count, 'problem')} in the source; nothing was copied. {file} lists them.")
     found = differences(outcome.compared)
     error = Conflict(f"The databases differ in {plural(len(found), 'row')}. {file} lists all.")
     for each in found[:SHOWN_LINES]:

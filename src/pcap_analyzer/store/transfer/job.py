@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
+from pathlib import Path
 
 from sqlalchemy import Connection, Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -42,6 +43,7 @@ class Order:
     target: DatabaseUrl
     mode: Mode = Mode.COPY
     fixes: frozenset[Fix] = frozenset()
+    data_dir: Path | None = None  # of the service that uses the source, if it is known
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ async def carry_out(order: Order, *, on_step: OnStep | None = None) -> Outcome:
     began_at = datetime.now(UTC)
     if order.source == order.target:
         raise UsageError("Both URLs name the same database.")
-    with _service_kept_out(order.source):
+    with _service_kept_out(order):
         await _refuse_other_revisions(order)
         async with _stored(order.source) as stored, _target(order) as target:
             preflight, compared = await target.run_sync(partial(_work, order, stored, on_step or (lambda _step: None)))
@@ -115,20 +117,24 @@ def _told(on_step: OnStep, doing: str, preflight: Preflight | None) -> OnRows:
 
 
 @contextmanager
-def _service_kept_out(url: DatabaseUrl) -> Iterator[None]:
-    """Hold the lock of the service on the folder of a SQLite database, if ever one ran there. Raises Conflict."""
-    descriptor = None
-    if isinstance(url, SqliteUrl):
-        with suppress(OSError):  # no lock file: no service; one that starts now cannot write, see sqlite_stored
-            descriptor = os.open(url.path.parent / "serve.lock", os.O_RDONLY | os.O_CLOEXEC)
+def _service_kept_out(order: Order) -> Iterator[None]:
+    """Hold the lock of the service that uses a SQLite database, if ever one did. Raises Conflict.
+
+    It lies in the service's data folder, which need not be the folder of the database.
+    """
+    url, descriptors = order.source, list[int]()
+    folders = dict.fromkeys((url.path.parent, order.data_dir)) if isinstance(url, SqliteUrl) else ()
     try:
-        if descriptor is not None:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for folder in filter(None, folders):
+            with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+                # No lock file: no service; one that starts now cannot write, see sqlite_stored.
+                descriptors.append(os.open(folder / "serve.lock", os.O_RDONLY | os.O_CLOEXEC))
+                fcntl.flock(descriptors[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
         raise Conflict("A service runs on the folder of the source: stop it first, so that nothing changes.") from None
     finally:
-        if descriptor is not None:
+        for descriptor in descriptors:
             os.close(descriptor)
 
 
@@ -136,9 +142,10 @@ async def _refuse_other_revisions(order: Order) -> None:
     for side, url in (("source", order.source), ("target", order.target)):
         if isinstance(url, SqliteUrl) and not url.path.is_file():
             raise NotFound(f"The {side} {url.shown} is not there.")
-        revision = (await upgrade.probe(url)).revision
-        if revision != upgrade.head():
-            where = "is empty" if revision is None else f"stands at revision {revision}"
+        found = await upgrade.probe(url)
+        if found.revision != upgrade.head():
+            unstamped = "has rows but no revision" if found.tables else "is empty"
+            where = unstamped if found.revision is None else f"stands at revision {found.revision}"
             raise Conflict(
                 f"The {side} {url.shown} {where} and has to be at {upgrade.head()}. Run db upgrade on the {side} "
                 f"first: DATABASE_URL='{url.shown}' pcap-analyzer db upgrade"

@@ -20,6 +20,7 @@ from pcap_analyzer.store.transfer.values import Key, Row, Value, canonical_json,
 
 FILE_COLUMNS = ("capture_key", "report_key", "report_html_path", "report_json_path")
 REPORTED_EVERY = 5_000
+KEPT_OF_A_KIND = 10_000  # problems of a column and a repair; more are counted
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Preflight:
 
     rows: Mapping[str, int]
     files: Mapping[str, int]  # columns of tasks that name files -> how many are named
-    problems: tuple[Problem, ...]
+    problems: tuple[Problem, ...]  # of each kind the first ones
+    counts: Mapping[Fix | None, int]  # repair -> how many values and rows it is for, those that are not kept too
     fixes: frozenset[Fix]
 
     @property
@@ -47,9 +49,29 @@ class Preflight:
         return tuple(problem for problem in self.problems if problem.fix is None or problem.fix not in self.fixes)
 
     @property
+    def unsolved_count(self) -> int:
+        return sum(count for fix, count in self.counts.items() if fix is None or fix not in self.fixes)
+
+    @property
     def fixed(self) -> Mapping[str, int]:
         """Repair -> how many values and rows it is for."""
-        return Counter(str(problem.fix) for problem in self.problems if problem.fix in self.fixes)
+        return {str(fix): count for fix, count in self.counts.items() if fix in self.fixes}
+
+
+class _Problems:
+    """Counts all, and keeps so many that memory suffices for any source."""
+
+    def __init__(self) -> None:
+        self.kept: list[Problem] = []
+        self.counts: Counter[Fix | None] = Counter()
+        self._of_kind: Counter[tuple[str, str, Fix | None]] = Counter()
+
+    def add(self, problem: Problem) -> None:
+        kind = (problem.table, problem.column, problem.fix)
+        self.counts[problem.fix] += 1
+        self._of_kind[kind] += 1
+        if self._of_kind[kind] <= KEPT_OF_A_KIND:
+            self.kept.append(problem)
 
 
 @dataclass(frozen=True)
@@ -169,8 +191,8 @@ def _with_expiry(table: Table, row: Row, flaws: list[Flaw]) -> tuple[Row, list[F
 
 
 def examine(source: CheckedSource, *, on_rows: OnRows | None = None) -> Preflight:
-    """Read every row once and list all that is wrong."""
-    problems: list[Problem] = []
+    """Read every row once and list all that is wrong, of each kind the first `KEPT_OF_A_KIND`."""
+    problems = _Problems()
     rows: dict[str, int] = {}
     files: Counter[str] = Counter(dict.fromkeys(FILE_COLUMNS, 0))
     for table in tables():
@@ -178,17 +200,17 @@ def examine(source: CheckedSource, *, on_rows: OnRows | None = None) -> Prefligh
         count = 0
         for judged in source.judged(table, None):
             count += 1
-            problems += [
-                Problem(table.name, shown(judged.key), each.column, each.said, each.fix) for each in judged.flaws
-            ]
+            for each in judged.flaws:
+                problems.add(Problem(table.name, shown(judged.key), each.column, each.said, each.fix))
             if judged.item.row is not None:
-                problems += uniques.seen(judged)
+                for twice in uniques.seen(judged):
+                    problems.add(twice)
             if table.name == Task.__tablename__:
                 files.update(_files_of(table, judged))
             if on_rows is not None and count % REPORTED_EVERY == 0:
                 on_rows(table.name, count)
         rows[table.name] = count
-    return Preflight(rows, files, tuple(problems), source.fixes)
+    return Preflight(rows, files, tuple(problems.kept), dict(problems.counts), source.fixes)
 
 
 def _files_of(table: Table, judged: Judged) -> list[str]:

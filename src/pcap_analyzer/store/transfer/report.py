@@ -44,7 +44,8 @@ def _preflight(preflight: Preflight) -> dict[str, object]:
         "rows": dict(preflight.rows),
         "files_named_by_tasks": dict(preflight.files),
         "fixed": dict(preflight.fixed),
-        "unsolved": len(preflight.unsolved),
+        "unsolved": preflight.unsolved_count,
+        "not_listed": sum(preflight.counts.values()) - len(preflight.problems),
         "problems": [asdict(problem) for problem in preflight.problems],
     }
 
