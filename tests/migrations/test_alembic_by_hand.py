@@ -1,15 +1,17 @@
 """Alembic, typed by hand in the checkout, on both databases."""
 
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from pcap_analyzer.store import chain, upgrade
 from pcap_analyzer.store.urls import DatabaseUrl, SqliteUrl
-from tests.migrations import old, programs, seeds
+from tests.migrations import legacy, old, programs, seeds
 
 
 def alembic(url: DatabaseUrl, *arguments: str) -> str:
@@ -90,6 +92,19 @@ def test_a_database_that_is_none_yet_is_one_sentence(tmp_path: Path) -> None:
     assert not url.path.exists()
 
 
+async def test_looking_at_a_file_of_an_earlier_release_changes_nothing(tmp_path: Path) -> None:
+    url = legacy.build_own(tmp_path / "old.db", legacy.Age.LATER)
+    with closing(sqlite3.connect(url.path)) as database:
+        database.execute("PRAGMA journal_mode=WAL")
+    before = url.path.read_bytes()
+
+    with pytest.raises(RuntimeError, match="earlier release"):
+        alembic(url, "current")
+
+    assert url.path.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["old.db"]
+
+
 def test_its_history_reads_like_a_list(tmp_path: Path) -> None:
     lines = alembic(SqliteUrl(tmp_path / "none.db"), "history").splitlines()
 
@@ -97,12 +112,13 @@ def test_its_history_reads_like_a_list(tmp_path: Path) -> None:
     assert lines[-1].startswith("<base> -> eba0e1bcc7ec, Initial schema with user approval")
 
 
-def test_it_says_what_is_wrong_in_a_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", [("upgrade", "head"), ("current",)])
+def test_it_says_what_is_wrong_in_a_sentence(tmp_path: Path, command: tuple[str, ...]) -> None:
     url = SqliteUrl(tmp_path / "text.db")
     url.path.write_text("not a database, but long enough to be looked at as one" * 20)
 
     with pytest.raises(RuntimeError) as refused:
-        alembic(url, "upgrade", "head")
+        alembic(url, *command)
 
     assert "cannot be read as a SQLite database" in str(refused.value)
     assert "Traceback" not in str(refused.value)

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 OnStep = Callable[[str], None]
 VERSIONS = "alembic_version"
+OF_AN_EARLIER_RELEASE = "The database is of an earlier release: run `pcap-analyzer db upgrade` first."
 COLUMNS = (
     "SELECT relname, attname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid "
     "WHERE relkind IN ('r', 'p') AND pg_table_is_visible(pg_class.oid) AND attnum > 0 AND NOT attisdropped"
@@ -255,7 +256,7 @@ async def locked(url: DatabaseUrl, *, adopts: bool = False, on_step: OnStep | No
             found, adopted = await probe(url), None
             if found.legacy is not None:
                 if not adopts:
-                    raise UsageError("The database is of an earlier release: run `pcap-analyzer db upgrade` first.")
+                    raise UsageError(OF_AN_EARLIER_RELEASE)
                 adopted = await adopting.adopt(url, found.legacy, lambda new: apply(new, "head"), on_step)
                 found = await probe(url)
             _make_private(url.path)
@@ -293,8 +294,8 @@ class Typed:
 async def run_typed(url: DatabaseUrl, typed: Typed, run: Callable[[Connection], None]) -> None:
     """What Alembic then does, with the lock, the backup and the questions that `upgrade` and `downgrade` have."""
     if not typed.writes:
-        if isinstance(url, SqliteUrl) and not url.path.is_file():
-            raise UsageError(f"There is no file {url.path}: `pcap-analyzer db upgrade` makes it.")
+        if isinstance(url, SqliteUrl):
+            await _refuse_what_connecting_changes(url)
         await on_connection(url, "alembic", run)
         return
     async with locked(url, adopts=typed.command == "upgrade") as ready:
@@ -306,6 +307,14 @@ async def run_typed(url: DatabaseUrl, typed: Typed, run: Callable[[Connection], 
         if typed.command != "upgrade" or before != head():
             await _back_up_first(url, ready.found)
         await ready.connection.run_sync(run)
+
+
+async def _refuse_what_connecting_changes(url: SqliteUrl) -> None:
+    """A connection makes a file that is missing, and gives one that is not ours another journal."""
+    if not url.path.exists():
+        raise UsageError(f"There is no file {url.path}: `pcap-analyzer db upgrade` makes it.")
+    if (await probe(url)).legacy is not None:
+        raise UsageError(OF_AN_EARLIER_RELEASE)
 
 
 def _make_private(path: Path) -> None:
