@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "pcap_analyzer"
 FORBIDDEN_NAMES = {"utils", "helpers", "manager", "common"}
-#: Command line, worker loop, the watch of a replica, which must not end unseen, and the run of one detector, whose fault
-#: must not take the others' findings along.
+#: Command line, worker loop, the watch of a replica, which must not end unseen, and the run of one detector, whose
+#: fault must not take the others' findings along.
 BROAD_EXCEPT = {"cli/failures.py", "jobs/embedded.py", "store/replica.py", "analysis/engine.py"}
 MARKUP = re.compile(r"<(div|span|p|a|td|tr|table|script|style|svg|li|ul)[ >]")
 
