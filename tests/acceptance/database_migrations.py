@@ -7,7 +7,7 @@ import random
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 from pcap_analyzer.errors import DatabaseUnavailable
@@ -71,6 +71,9 @@ async def held(url: DatabaseUrl) -> dict[str, list[tuple[str, ...]]]:
 
 
 async def assert_sound(url: DatabaseUrl) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        sound, said = programs.verify(url, Path(folder))
+    assert sound, f"db verify: {said[-500:]}"
     assert (await upgrade.probe(url)).revision == chain.head(), "not at head"
     assert await on_connection(url, "test", differences) == [], "not what the models say"
     assert await on_connection(url, "test", seeds.faults) == [], "orphans, invalid indexes or the like"
@@ -98,23 +101,30 @@ async def killed_at_random(url: DatabaseUrl) -> str:
         assert code == 0, f"after kill {number}: {said[-500:]}"
         assert await held(url) == before, f"after kill {number}: other rows"
         await assert_sound(url)
-    return f"{in_time} of {KILLS} killed before their end, each finished by the next one"
+    assert in_time, "no kill landed before the end of the upgrade"
+    return f"{in_time} of {KILLS} killed before their end, each finished by the next one, db verify finds nothing"
 
 
 async def raced(url: DatabaseUrl) -> str:
-    codes, said = programs.race(url, PROCESSES)
+    for commands in ((programs.UPGRADE,), (programs.UPGRADE, programs.ALEMBIC)):
+        await race(url, commands, chain.revisions())
+        await upgrade.downgrade(url, "base", allow_data_loss=True)
+        await one_release_behind(url, 20_000)
+        before = await held(url)
+        await race(url, commands, chain.revisions()[5:])
+        assert await held(url) == before, "other rows"
+        await upgrade.downgrade(url, "base", allow_data_loss=True)
+    return (
+        f"{PROCESSES} on an empty database and {PROCESSES} on one a release behind ended well, each revision once, by "
+        "`db upgrade` alone and mixed"
+    )
+
+
+async def race(url: DatabaseUrl, commands: Sequence[Sequence[str]], expected: Sequence[str]) -> None:
+    codes, said = programs.race(url, PROCESSES, commands)
     assert codes == [0] * PROCESSES, f"{codes}: {said[-500:]}"
-    assert applied(said) == sorted(chain.revisions()), "a revision was applied twice"
+    assert applied(said) == sorted(expected), "a revision was applied twice"
     await assert_sound(url)
-    await upgrade.downgrade(url, "base", allow_data_loss=True)
-    await one_release_behind(url, 20_000)
-    before = await held(url)
-    codes, said = programs.race(url, PROCESSES)
-    assert codes == [0] * PROCESSES, f"{codes}: {said[-500:]}"
-    assert applied(said) == sorted(chain.revisions()[5:]), "a revision was applied twice"
-    assert await held(url) == before, "other rows"
-    await assert_sound(url)
-    return f"{PROCESSES} on an empty database and {PROCESSES} on one a release behind ended well, each revision once"
 
 
 async def held_open(url: PostgresUrl) -> Outcome:
@@ -164,13 +174,14 @@ CLAIMS: tuple[Claim, ...] = (
         tests_in("tests/migrations/test_upgrade_at_once.py"),
     ),
     Claim(
-        f"kill -9 of the upgrade at {KILLS} random moments on each database: the next one reaches head, no row lost",
+        f"kill -9 of the upgrade at {KILLS} random moments on each database: the next one reaches head, no row lost, "
+        "`db verify` finds nothing to repair",
         "`db upgrade` in a process of its own, 20,000 snapshots, from the release before",
         on_both(killed_at_random),
     ),
     Claim(
-        f"{PROCESSES} upgrades at once, half of them `alembic upgrade head`, on an empty database and on one a release "
-        "behind: all exit 0, each revision once, no deadlock",
+        f"{PROCESSES} upgrades at once, all of them `db upgrade` and then half of them `alembic upgrade head`, on an "
+        "empty database and on one a release behind: all exit 0, each revision once, no deadlock",
         "processes of their own on each database; the chain builds indexes concurrently",
         on_both(raced),
     ),
