@@ -1,6 +1,8 @@
 """A file that is not this release's is looked at by every command, and stays byte for byte the same."""
 
+import asyncio
 import hashlib
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -10,7 +12,10 @@ import pytest
 
 from pcap_analyzer.errors import AppError
 from pcap_analyzer.store.chain import head
+from pcap_analyzer.store.engines import EngineOptions
+from pcap_analyzer.store.facts import facts
 from pcap_analyzer.store.standing import standing
+from pcap_analyzer.store.urls import DatabaseUrls, SqliteUrl
 from tests.cli.command import pcap_analyzer
 from tests.head_database import at_head
 
@@ -83,3 +88,13 @@ def test_a_file_at_head_needs_nothing(tmp_path: Path) -> None:
     found = standing(at_head(tmp_path / "x.db").path)
 
     assert (found.revision, found.advice) == (head(), None)
+
+
+def test_what_cannot_be_written_is_told_of_and_not_opened(tmp_path: Path) -> None:
+    path = at_head(tmp_path / "x.db").path
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("os.access", lambda place, mode, **_: mode != os.W_OK or Path(place) != tmp_path)
+        found = asyncio.run(facts(DatabaseUrls(SqliteUrl(path), SqliteUrl(path)), EngineOptions()))
+
+    assert found.at_head
+    assert [f"{tmp_path} cannot be written" in warning for warning in found.warnings] == [True]

@@ -101,11 +101,11 @@ async def facts(urls: DatabaseUrls, options: EngineOptions) -> DatabaseFacts:
 
 async def _sqlite(url: SqliteUrl, options: EngineOptions) -> DatabaseFacts:
     stands = standing(url.path)
-    revision = stands.revision
+    revision, protected = stands.revision, write_protection(url.path) if stands.exists else None
     with tempfile.TemporaryDirectory() as folder:
-        # A connection of the service sets the journal: where the file is not at head yet, another one shows what it
-        # will be like.
-        asked = url if stands.advice is None else SqliteUrl(Path(folder) / "asked.db")
+        # A connection of the service sets the journal: where the file is not at head yet, or cannot be written, another
+        # one shows what it would be like.
+        asked = url if stands.advice is None and protected is None else SqliteUrl(Path(folder) / "asked.db")
         async with service_connection(asked, options) as connection:
             pragmas = {name: await _pragma(connection, name) for name in ("journal_mode", "foreign_keys")}
             busy_timeout_ms = int(await _pragma(connection, "busy_timeout"))
@@ -118,7 +118,7 @@ async def _sqlite(url: SqliteUrl, options: EngineOptions) -> DatabaseFacts:
         revision=revision,
         head=head(),
         at_head=revision == head(),
-        warnings=tuple(filter(None, (stands.advice, write_protection(url.path) if stands.exists else None))),
+        warnings=tuple(filter(None, (stands.advice, protected))),
         sqlite=SqliteFacts(
             version=sqlite3.sqlite_version,
             exists=stands.exists,
@@ -218,7 +218,7 @@ async def replica_facts(url: PostgresUrl, primary_url: PostgresUrl, options: Eng
         lag_s = await _lag_s(replica)
         lag_bytes = await _lag_bytes(replica, primary)
     except DRIVER_ERRORS as error:
-        why = str(sentence(error) or type(error).__name__)
+        why = str(sentence(error, url.shown) or type(error).__name__)
         return ReplicaFacts(url.shown, reachable=False, lag_s=None, lag_bytes=None, problem=f"The replica: {why}")
     finally:
         await replica.close()

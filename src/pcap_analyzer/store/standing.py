@@ -40,7 +40,9 @@ def _advice(schema: schemas.Schema, name: str) -> str | None:
     except UnknownSchema as error:
         return str(error)
     if kind is schemas.Kind.ADOPTABLE:
-        return f"{name} is of an earlier release, this one needs {head()}: run `pcap-analyzer db upgrade`, or start it."
+        return (
+            f"{name} is of an earlier release: the start of the service takes it over, or `pcap-analyzer db upgrade`."
+        )
     return revision_advice(schema.revision)
 
 
