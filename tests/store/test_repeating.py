@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from pcap_analyzer.errors import CommitUnknown, DatabaseUnavailable
+from pcap_analyzer.store import engines
 from pcap_analyzer.store.engines import EngineOptions
 from pcap_analyzer.store.session import AsyncSession, Database, open_database, ping, wait_for_database
 from pcap_analyzer.store.urls import DatabaseUrls, parse_url
@@ -94,6 +95,27 @@ async def test_a_backend_that_ends_in_the_middle_is_tried_again(things: Database
 
     assert (adding.tries, len(told.retries)) == (2, 1)
     assert await things.read(count) == 1
+
+
+async def test_connections_that_were_lost_while_idle_are_replaced_without_another_try(
+    things: Database, told: Told, cluster: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = await things.read(lambda session: session.scalar(text("SELECT current_database()")))
+    cluster.psql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    monkeypatch.setattr(engines, "PROVEN_FOR_S", 0.0)
+
+    assert await things.read(count) == 0
+
+    assert told.retries == []
+
+
+async def test_a_connection_that_was_just_lost_costs_one_try(things: Database, told: Told, cluster: Server) -> None:
+    name = await things.read(lambda session: session.scalar(text("SELECT current_database()")))
+    cluster.psql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+
+    assert await things.read(count) == 0
+
+    assert len(told.retries) <= 1
 
 
 async def test_the_fourth_failure_is_told(things: Database) -> None:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 import uuid
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, NullPool, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from pcap_analyzer.store.faults import DRIVER_ERRORS
 from pcap_analyzer.store.urls import DatabaseUrl, PostgresUrl, SqliteUrl
 
 BUSY_TIMEOUT_MS = 15_000
 CONNECT_TIMEOUT_S = 5
 COMMAND_TIMEOUT_S = 45  # beyond the server's own limit: for a server that no longer answers at all
 RECYCLE_S = 1800
+PROVEN_FOR_S = 1.0
 APPLICATION = "pcap-analyzer"
 
 
@@ -63,16 +68,40 @@ def service_engine(url: DatabaseUrl, options: EngineOptions, limits: TimeLimits 
         return engine
     if options.pgbouncer:
         return _behind_pgbouncer(url, limits)
-    return _engine(
+    engine = _engine(
         url,
         pool_size=options.pool_size,
         max_overflow=options.max_overflow,
-        pool_pre_ping=True,
         pool_use_lifo=True,
         pool_recycle=RECYCLE_S,
         pool_timeout=limits.pool_s,
         connect_args=_connect_args(url, APPLICATION, limits),
     )
+    _ping_after_idling(engine.sync_engine)
+    return engine
+
+
+def _ping_after_idling(engine: Engine) -> None:
+    """Prove connections that lay unused for a while.
+
+    Before every transaction that would be as many round trips as the transaction takes itself, and what a connection
+    that was just lost interrupts is repeated in any case.
+    """
+
+    def came_back(_connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    def goes_out(connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+        idle_since = record.info.get("idle_since")
+        if idle_since is None or time.monotonic() - idle_since < PROVEN_FOR_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except (*DRIVER_ERRORS, engine.dialect.loaded_dbapi.Error) as error:
+            raise InvalidatePoolError from error
+
+    event.listen(engine, "checkin", came_back)
+    event.listen(engine, "checkout", goes_out)
 
 
 def tool_engine(url: DatabaseUrl, purpose: str) -> AsyncEngine:
