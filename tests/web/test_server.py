@@ -6,7 +6,9 @@ import pytest
 
 from pcap_analyzer.errors import UsageError
 from pcap_analyzer.settings import Settings
-from pcap_analyzer.web.server import _listen, is_loopback, refuse_clear_text
+from pcap_analyzer.store.engines import REQUESTS
+from pcap_analyzer.web.server import GRACE_S, _listen, is_loopback, refuse_clear_text
+from pcap_analyzer.web.upload import FINISH_S
 
 
 @pytest.mark.parametrize(
@@ -53,3 +55,7 @@ def test_the_listening_socket_names_tcp_so_that_small_answers_are_not_held_back(
 def test_an_address_of_another_machine_is_refused_with_a_sentence() -> None:
     with pytest.raises(UsageError, match=r"192\.0\.2\.1:8000 cannot be listened on"):
         _listen("192.0.2.1", 8000)
+
+
+def test_who_waits_for_a_connection_when_the_service_is_stopped_is_answered() -> None:
+    assert REQUESTS.pool_s + FINISH_S < GRACE_S

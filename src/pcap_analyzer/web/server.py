@@ -18,7 +18,7 @@ from pcap_analyzer.web.app import announce, create_app
 from pcap_analyzer.web.opening import Opening
 from pcap_analyzer.web.runtime import keep_files_private
 
-GRACE_S = 5
+GRACE_S = 15  # longer than anybody waits for a connection to the database
 log = logging.getLogger(__name__)
 
 
