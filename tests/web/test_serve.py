@@ -108,7 +108,7 @@ def test_a_database_url_of_another_kind_is_refused_without_its_password(tmp_path
     refused = serve_once(folder=tmp_path, DATABASE_URL="mysql://u:secret@db/x")
 
     assert refused.returncode == 2
-    assert "works with sqlite and postgresql" in refused.stderr
+    assert "neither sqlite:// nor postgresql://" in refused.stderr
     assert "secret" not in refused.stderr
 
 
