@@ -118,13 +118,15 @@ class Storage:
 
     def unconfirmed(self, *, untouched_s: float = 0) -> tuple[str, ...]:
         """Keys that were kept, or were about to be, when an earlier service ended so long ago."""
+        if not (self.folder / PARTS).exists():  # no service has run on this folder
+            return ()
         with storage_errors():
             notes = [part for part in self._parts(untouched_s) if part.suffix == UNCONFIRMED]
         return tuple(sorted(note.stem.replace("~", "/") for note in notes))
 
     def _parts(self, untouched_s: float) -> Iterator[Path]:
         since = time.time() - untouched_s
-        for part in (self.folder / PARTS).glob("*"):  # none where there is no folder yet
+        for part in (self.folder / PARTS).iterdir():
             with suppress(FileNotFoundError):  # another service may end an upload at this moment
                 if not untouched_s or part.stat().st_mtime < since:
                     yield part
