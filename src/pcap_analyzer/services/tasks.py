@@ -136,12 +136,17 @@ def settle_uploads(storage: Storage, noted: Sequence[str], lost: Sequence[str]) 
 async def overview(session: AsyncSession, viewer: Viewer, search: Search) -> Overview:
     """What runs and waits, and one page of the rest."""
     active = await listing.active(session, viewer)
-    return Overview(await _seen(session, active), await listing.finished(session, viewer, search))
+    # Who sees everything sees the whole queue, in its order.
+    waiting = [task.task_id for task in active if task.status is TaskStatus.PENDING] if viewer.is_admin else None
+    return Overview(await _seen(session, active, waiting), await listing.finished(session, viewer, search))
 
 
-async def _seen(session: AsyncSession, listed: Sequence[T]) -> tuple[Seen[T], ...]:
-    waits = any(task.status is TaskStatus.PENDING for task in listed)
-    waiting = await listing.queue(session) if waits else ()
+async def _seen(
+    session: AsyncSession, listed: Sequence[T], waiting: Sequence[str] | None = None
+) -> tuple[Seen[T], ...]:
+    if waiting is None:
+        waits = any(task.status is TaskStatus.PENDING for task in listed)
+        waiting = await listing.queue(session) if waits else ()
     position = {task_id: place for place, task_id in enumerate(waiting, start=1)}
     running = [task.task_id for task in listed if task.status is TaskStatus.PROCESSING]
     newest = await tasks.latest_snapshots(session, running) if running else {}

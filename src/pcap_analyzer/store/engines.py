@@ -213,8 +213,11 @@ def prepare_sqlite(engine: Engine, *, journal_mode: str, foreign_keys: bool) -> 
 
     def begun(connection: Connection) -> None:
         options = connection.get_execution_options()
-        if "query_only" in options:
-            connection.exec_driver_sql(f"PRAGMA query_only={'ON' if options['query_only'] else 'OFF'}")
+        wanted = options.get("query_only")
+        # Each statement is three trips to the connection's thread: this one only where something changes.
+        if wanted is not None and connection.info.get("query_only") is not wanted:
+            connection.exec_driver_sql(f"PRAGMA query_only={'ON' if wanted else 'OFF'}")
+            connection.info["query_only"] = wanted
         connection.exec_driver_sql(str(options.get("begin", "BEGIN")))
 
     event.listen(engine, "connect", connected)

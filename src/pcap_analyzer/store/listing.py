@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, func, literal, null, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Row,
+    ScalarSelect,
+    Select,
+    bindparam,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pcap_analyzer.store.models import Role, Task, TaskStatus, User
 from pcap_analyzer.store.observing import named
-from pcap_analyzer.store.tasks import ACTIVE, Viewer, visible_to, waiting_ids
-from pcap_analyzer.store.types import safe_text
+from pcap_analyzer.store.tasks import ACTIVE, Viewer, waiting_ids
+from pcap_analyzer.store.types import UuidText, safe_text
 
 COUNTED_AHEAD = 1_000
 """So many beyond the page that is shown: counting on takes longer than showing it."""
@@ -80,8 +94,8 @@ _COUNTS_AT = _OWNER_AT + len(_OWNER_COLUMNS)
 @named
 async def active(session: AsyncSession, viewer: Viewer) -> list[ListedTask]:
     """Tasks that run or wait, in the order in which they run."""
-    in_order = _active(viewer, only_mine=False).order_by(Task.status.desc(), Task.uploaded_at, Task.task_id)
-    return [_listed(row) for row in await session.execute(_with_owners(in_order))]
+    rows = await session.execute(_active_in_order(is_admin=viewer.is_admin), {"viewer_id": viewer.user_id})
+    return [_listed(row) for row in rows]
 
 
 @named
@@ -89,16 +103,11 @@ async def finished(session: AsyncSession, viewer: Viewer, search: Search) -> Tas
     """One page of tasks that neither run nor wait, newest first."""
     before = (search.page - 1) * search.page_size
     most = before + search.page_size + COUNTED_AHEAD
-    counts = _counts(viewer, search, most)
-    page = (
-        _matching(viewer, search)
-        .where(Task.status.not_in(ACTIVE))
-        .order_by(Task.uploaded_at.desc(), Task.task_id.desc())
-        .offset(before)
-        .limit(search.page_size)
-    )
-    rows = (await session.execute(_with_owners(page).add_columns(*counts))).all()
-    every, less = rows[0][_COUNTS_AT:] if rows else (await session.execute(select(*counts))).one()
+    only_mine = search.only_mine or not viewer.is_admin
+    page, counts = (_finished if search.text else _finished_without_search)(search.text, only_mine=only_mine)
+    values = {"viewer_id": viewer.user_id, "before": before, "size": search.page_size, "counted": most + 1}
+    rows = (await session.execute(page, values)).all()
+    every, less = rows[0][_COUNTS_AT:] if rows else (await session.execute(counts, values)).one()
     if every <= most:
         return TaskPage([_listed(row) for row in rows], every - less, exact=True)
     # Very many may wait. A full page has another one behind it, as far as anybody knows.
@@ -106,7 +115,31 @@ async def finished(session: AsyncSession, viewer: Viewer, search: Search) -> Tas
     return TaskPage([_listed(row) for row in rows], max(at_least, most - less), exact=False)
 
 
-def _with_owners(query: Select[Task]) -> Select[Any]:  # Any: as many columns as are listed
+@functools.cache
+def _active_in_order(*, is_admin: bool) -> Select[Any]:  # Any: as many columns as are listed
+    """Statements are built once: building one takes longer than asking it."""
+    in_order = _active(only_mine=not is_admin).order_by(Task.status.desc(), Task.uploaded_at, Task.task_id)
+    return _with_owners(in_order)
+
+
+def _finished(text: str, *, only_mine: bool) -> tuple[Select[Any], Select[int, int]]:  # Any: as above
+    """A page with the counts beside each row, and the counts alone."""
+    counts = _counts(text, only_mine=only_mine)
+    page = (
+        _matching(text, only_mine=only_mine)
+        .where(Task.status.not_in(ACTIVE))
+        .order_by(Task.uploaded_at.desc(), Task.task_id.desc())
+        .offset(bindparam("before", type_=Integer))
+        .limit(bindparam("size", type_=Integer))
+    )
+    alone = select(*counts)
+    return _with_owners(page).add_columns(*counts), alone
+
+
+_finished_without_search = functools.cache(_finished)
+
+
+def _with_owners(query: Select[Task]) -> Select[Any]:  # Any: as above
     return query.outerjoin(User, User.id == Task.owner_id).with_only_columns(*_TASK_COLUMNS, *_OWNER_COLUMNS)
 
 
@@ -115,16 +148,16 @@ def _listed(row: Row[Any]) -> ListedTask:  # Any: as `_with_owners` selects
     return ListedTask._make((*row[:_OWNER_AT], owner))
 
 
-def _counts(viewer: Viewer, search: Search, most: int) -> tuple[ColumnElement[int], ColumnElement[int]]:
+def _counts(text: str, *, only_mine: bool) -> tuple[ColumnElement[int], ColumnElement[int]]:
     """How many there are, and how many of those to take away again.
 
     All tasks less the few that run or wait: indexes have the answer, and no row is read for its status.
     """
-    if search.text:
-        found = _matching(viewer, search).where(Task.status.not_in(ACTIVE))
-        return _number_of(found.limit(most + 1)), literal(0)
-    active = _active(viewer, only_mine=search.only_mine)
-    return _number_of(_matching(viewer, search).limit(most + 1)), _number_of(active)
+    matching = _matching(text, only_mine=only_mine)
+    counted = bindparam("counted", type_=Integer)
+    if text:
+        return _number_of(matching.where(Task.status.not_in(ACTIVE)).limit(counted)), literal(0)
+    return _number_of(matching.limit(counted)), _number_of(_active(only_mine=only_mine))
 
 
 def _number_of(query: Select[Task]) -> ScalarSelect[int]:
@@ -132,23 +165,25 @@ def _number_of(query: Select[Task]) -> ScalarSelect[int]:
     return select(func.count()).select_from(ids).scalar_subquery()
 
 
-def _active(viewer: Viewer, *, only_mine: bool) -> Select[Task]:
+def _mine() -> BindParameter[str]:
+    return bindparam("viewer_id", type_=UuidText())
+
+
+def _active(*, only_mine: bool) -> Select[Task]:
     """What runs or waits is found by its status, because few do, while somebody may own very many tasks.
 
     SQLite, which does not know how many, would go through all that somebody owns if the owner were compared as it is.
     """
     query = select(Task).where(Task.status.in_(ACTIVE))
-    if viewer.is_admin and not only_mine:
-        return query
-    return query.where(func.coalesce(Task.owner_id, null()) == viewer.user_id)
+    return query.where(func.coalesce(Task.owner_id, null()) == _mine()) if only_mine else query
 
 
-def _matching(viewer: Viewer, search: Search) -> Select[Task]:
-    query = select(Task).where(visible_to(viewer))
-    if search.only_mine:
-        query = query.where(Task.owner_id == viewer.user_id)
-    if search.text:
-        wanted = safe_text(search.text.lower())  # as it is stored
+def _matching(text: str, *, only_mine: bool) -> Select[Task]:
+    query = select(Task)
+    if only_mine:
+        query = query.where(Task.owner_id == _mine())
+    if text:
+        wanted = safe_text(text.lower())  # as it is stored
         columns = (Task.filename, Task.verdict_headline, Task.verdict_sentence)
         query = query.where(or_(*(func.lower(column).contains(wanted, autoescape=True) for column in columns)))
     return query
