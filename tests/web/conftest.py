@@ -39,14 +39,17 @@ def foundation(request: pytest.FixtureRequest) -> Iterator[dict[str, object]]:
         stack.callback(cluster.drop_database, database.name)
         settings: dict[str, object] = {"database_url": database.app_url, "database_direct_url": database.owner_url}
         if kind == "pgbouncer":
-            bouncer: PgBouncer = request.getfixturevalue("bouncer")
+            bouncer: Server = request.getfixturevalue("bouncer")
             settings |= {"database_url": bouncer.database(database.name).app_url, "database_pgbouncer": True}
         yield settings
 
 
 @pytest.fixture(scope="session")
-def bouncer(cluster: Server) -> Iterator[PgBouncer]:
-    """A PgBouncer in transaction mode before the cluster of the run."""
+def bouncer(cluster: Server) -> Iterator[Server]:
+    """A PgBouncer in transaction mode before the cluster of the run; TEST_PGBOUNCER_PORT names one that is there."""
+    if port := os.environ.get("TEST_PGBOUNCER_PORT"):
+        yield Server(cluster.host, int(port), cluster.superuser)
+        return
     need("pgbouncer")
     with PgBouncer(cluster) as started:
         yield started

@@ -309,6 +309,8 @@ async def suspend_user(session: AsyncSession, actor: Actor, user_id: str, now: d
     if actor.user_id == user_id:
         raise Conflict("Nobody suspends their own account: ask another administrator.")
     await users.take_turns(session)
+    if await users.by_id(session, user_id) is None:
+        raise NotFound("There is no account with this id.")
     if not await users.has_admin_besides(session, user_id):
         raise Conflict("The last administrator cannot be suspended: nobody could let others in.")
     user = await users.suspend(session, user_id)
